@@ -1,0 +1,246 @@
+package crud
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"user-manager/upstream"
+)
+
+// States of a document.
+const (
+	Public  = "PUBLIC"
+	Draft   = "DRAFT"
+	Trash   = "TRASH"
+	Deleted = "DELETED"
+)
+
+// AllStates is a query's States when the state does not matter.
+var AllStates = []string{Public, Draft, Trash, Deleted}
+
+// pageSize is the most documents that a list gives at once.
+const pageSize = 200
+
+// A Query selects documents. The zero value selects all that are PUBLIC.
+type Query struct {
+	Filter map[string]any // a MongoDB query, "_q"; nil for none
+	States []string       // "_st"; nil means PUBLIC
+	Fields []string       // "_p"; nil means all
+	Sort   string         // "_s", such as "-createdAt"
+	Limit  int            // "_l"; 0 means the service's default, 25
+}
+
+func (q Query) values() (url.Values, error) {
+	v := url.Values{}
+	if q.Filter != nil {
+		filter, err := json.Marshal(q.Filter)
+		if err != nil {
+			return nil, err
+		}
+		v.Set("_q", string(filter))
+	}
+	if q.States != nil {
+		v.Set("_st", strings.Join(q.States, ","))
+	}
+	if q.Fields != nil {
+		v.Set("_p", strings.Join(q.Fields, ","))
+	}
+	if q.Sort != "" {
+		v.Set("_s", q.Sort)
+	}
+	if q.Limit > 0 {
+		v.Set("_l", strconv.Itoa(q.Limit))
+	}
+	return v, nil
+}
+
+// A Collection is one collection of a [Client]. All errors of its methods are
+// [*upstream.Error] values, with [ErrNotFound] or [ErrDuplicate] as their cause
+// where they are that.
+type Collection struct {
+	client *Client
+	path   string
+	header http.Header // goes with every call
+}
+
+// With returns a copy of c whose calls carry h as well.
+func (c Collection) With(h http.Header) Collection {
+	c.header = h
+	return c
+}
+
+// Insert adds doc and returns the id that the service gave it.
+func (c Collection) Insert(ctx context.Context, doc Document) (string, error) {
+	var answer struct {
+		ID string `json:"_id"`
+	}
+	if err := c.decode(ctx, http.MethodPost, "/", nil, doc, &answer); err != nil {
+		return "", err
+	}
+	return answer.ID, nil
+}
+
+// Get returns the document with the given id. params are those of the route: "_st",
+// "_q", "_p" and so on; nil means a PUBLIC document, whole.
+func (c Collection) Get(ctx context.Context, id string, params url.Values) (Document, error) {
+	var doc Document
+	err := c.decodeByID(ctx, http.MethodGet, id, "", params, nil, &doc)
+	return doc, err
+}
+
+// List returns one page of the documents that q selects.
+func (c Collection) List(ctx context.Context, q Query) ([]Document, error) {
+	params, err := q.values()
+	if err != nil {
+		return nil, c.unencodable(http.MethodGet, err)
+	}
+	var docs []Document
+	err = c.decode(ctx, http.MethodGet, "/", params, nil, &docs)
+	return docs, err
+}
+
+// All yields every document that q selects, read in pages in the order of their
+// ids; q's Sort and Limit are not looked at. A document that is changed meanwhile
+// is yielded once all the same. The first error ends it.
+func (c Collection) All(ctx context.Context, q Query) iter.Seq2[Document, error] {
+	return func(yield func(Document, error) bool) {
+		filter := q.Filter
+		for {
+			page := Query{Filter: filter, States: q.States, Fields: q.Fields, Sort: "_id", Limit: pageSize}
+			docs, err := c.List(ctx, page)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, doc := range docs {
+				if !yield(doc, nil) {
+					return
+				}
+			}
+			if len(docs) < pageSize {
+				return
+			}
+			filter = map[string]any{"_id": map[string]any{"$gt": docs[len(docs)-1]["_id"]}}
+			if q.Filter != nil {
+				filter = map[string]any{"$and": []any{q.Filter, filter}}
+			}
+		}
+	}
+}
+
+// First returns the first document that q selects, or an error with cause
+// [ErrNotFound] when there is none.
+func (c Collection) First(ctx context.Context, q Query) (Document, error) {
+	q.Limit = 1
+	docs, err := c.List(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if len(docs) == 0 {
+		return nil, &upstream.Error{Service: Service, Route: http.MethodGet + " " + c.path + "/", Status: http.StatusNotFound, Err: ErrNotFound}
+	}
+	return docs[0], nil
+}
+
+// Count returns how many documents q selects.
+func (c Collection) Count(ctx context.Context, q Query) (int, error) {
+	params, err := Query{Filter: q.Filter, States: q.States}.values()
+	if err != nil {
+		return 0, c.unencodable(http.MethodGet, err)
+	}
+	var n int
+	err = c.decode(ctx, http.MethodGet, "/count", params, nil, &n)
+	return n, err
+}
+
+// Patch applies update, operators such as {"$set": {...}}, to the document with the
+// given id and returns the document after it. params are those of [Collection.Get].
+func (c Collection) Patch(ctx context.Context, id string, update Document, params url.Values) (Document, error) {
+	var doc Document
+	err := c.decodeByID(ctx, http.MethodPatch, id, "", params, update, &doc)
+	return doc, err
+}
+
+// PatchAll applies update to every document that q selects and returns how many
+// there were. The service does each of them atomically, so a filter on the value to
+// be changed makes one winner among several callers.
+func (c Collection) PatchAll(ctx context.Context, q Query, update Document) (int, error) {
+	params, err := Query{Filter: q.Filter, States: q.States}.values()
+	if err != nil {
+		return 0, c.unencodable(http.MethodPatch, err)
+	}
+	var n int
+	err = c.decode(ctx, http.MethodPatch, "/", params, update, &n)
+	return n, err
+}
+
+// Delete removes the document with the given id, whatever its state.
+func (c Collection) Delete(ctx context.Context, id string) error {
+	params := url.Values{"_st": {strings.Join(AllStates, ",")}}
+	return c.decodeByID(ctx, http.MethodDelete, id, "", params, nil, nil)
+}
+
+// DeleteAll removes every document that q selects and returns how many there were.
+func (c Collection) DeleteAll(ctx context.Context, q Query) (int, error) {
+	params, err := Query{Filter: q.Filter, States: q.States}.values()
+	if err != nil {
+		return 0, c.unencodable(http.MethodDelete, err)
+	}
+	var n int
+	err = c.decode(ctx, http.MethodDelete, "/", params, nil, &n)
+	return n, err
+}
+
+// SetState moves the document with the given id to another state. A transition that
+// the service does not know is a refusal with status 400.
+func (c Collection) SetState(ctx context.Context, id, state string) error {
+	return c.decodeByID(ctx, http.MethodPost, id, "/state", nil, Document{"stateTo": state}, nil)
+}
+
+// Route returns the pattern of a route below the collection, as error messages show
+// it: Route("PATCH", "/:id").
+func (c Collection) Route(method, below string) string {
+	return method + " " + c.path + below
+}
+
+// decode calls a route of the collection as a whole.
+func (c Collection) decode(ctx context.Context, method, below string, params url.Values, body, answer any) error {
+	call := call{method: method, path: c.path + below, route: c.path + below, query: params, header: c.header}
+	return c.decodeCall(ctx, call, body, answer)
+}
+
+// decodeByID calls a route of the document with the given id.
+func (c Collection) decodeByID(ctx context.Context, method, id, below string, params url.Values, body, answer any) error {
+	call := call{
+		method: method,
+		path:   c.path + "/" + url.PathEscape(id) + below,
+		route:  c.path + "/:id" + below,
+		query:  params,
+		header: c.header,
+	}
+	return c.decodeCall(ctx, call, body, answer)
+}
+
+func (c Collection) decodeCall(ctx context.Context, call call, body, answer any) error {
+	if doc, ok := body.(Document); !ok || doc != nil {
+		call.body = body
+	}
+	encoded, err := c.client.do(ctx, call)
+	if err != nil || answer == nil {
+		return err
+	}
+	if err := json.Unmarshal(encoded, answer); err != nil {
+		return &upstream.Error{Service: Service, Route: call.method + " " + call.route, Err: fmt.Errorf("decode answer: %w", err)}
+	}
+	return nil
+}
+
+func (c Collection) unencodable(method string, err error) error {
+	return &upstream.Error{Service: Service, Route: c.Route(method, "/"), Status: http.StatusBadRequest, Message: "the filter cannot be encoded", Err: err}
+}

@@ -1,0 +1,62 @@
+package crud
+
+import (
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"sync"
+
+	"user-manager/upstream"
+)
+
+// Forward answers w with the service's own answer to r's method, query and body at
+// the given path below the collection: status, headers and body, streamed and
+// untouched. Of r's headers only those of its [upstream.Caller] go along, and what
+// r accepts. It returns an error only while nothing has been written to w.
+func (c Collection) Forward(w http.ResponseWriter, r *http.Request, below string) error {
+	var failed error
+	proxy := httputil.ReverseProxy{
+		Transport:  c.client.transport,
+		BufferPool: forwardBuffers,
+		Rewrite: func(p *httputil.ProxyRequest) {
+			base := *c.client.base
+			p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = base.Scheme, base.Host, base.Host
+			p.Out.URL.Path, p.Out.URL.RawPath = strings.TrimSuffix(base.Path, "/")+c.path+below, ""
+			p.Out.URL.RawQuery = p.In.URL.RawQuery
+			p.Out.Header = forwardHeader(p.In)
+		},
+		ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) {
+			failed = &upstream.Error{Service: Service, Route: c.Route(r.Method, below), Err: err}
+		},
+	}
+	proxy.ServeHTTP(w, r)
+	return failed
+}
+
+// forwardHeader returns the headers that go along with a forwarded request.
+func forwardHeader(r *http.Request) http.Header {
+	h := http.Header{"User-Agent": nil} // nil: none, rather than Go's own
+	caller := upstream.CallerFrom(r.Context())
+	for _, from := range []http.Header{caller.Header, caller.ACL} {
+		for name, values := range from {
+			h[name] = values
+		}
+	}
+	if accept := r.Header["Accept"]; accept != nil {
+		h["Accept"] = accept
+	}
+	return h
+}
+
+// forwardBuffers lends the buffers that bodies are copied through.
+var forwardBuffers = &bufferPool{pool: sync.Pool{New: func() any { return new([32 << 10]byte) }}}
+
+type bufferPool struct{ pool sync.Pool }
+
+func (b *bufferPool) Get() []byte { return b.pool.Get().(*[32 << 10]byte)[:] }
+
+func (b *bufferPool) Put(buf []byte) {
+	if cap(buf) == 32<<10 {
+		b.pool.Put((*[32 << 10]byte)(buf[:32<<10]))
+	}
+}

@@ -1,0 +1,49 @@
+// Package upstream holds what the clients of all neighbouring services share: the
+// error that says which call failed and how, and the headers that follow a request
+// to the services it causes calls to.
+package upstream
+
+import (
+	"errors"
+	"fmt"
+)
+
+// An Error is a failed call of an upstream. Its text names the route, never an id
+// or another value of a user.
+type Error struct {
+	Service string // "CRUD", "Auth"
+	Route   string // "PATCH /users/:id"
+	Status  int    // the answer's status; 0 when no answer came
+	Message string // the upstream's own words for its refusal, if any
+	Err     error  // what kind of refusal it is, or why no answer came; may be nil
+}
+
+// Error says which call failed and how.
+func (e *Error) Error() string {
+	if e.Status == 0 {
+		return fmt.Sprintf("%s %s could not be reached", e.Service, e.Route)
+	}
+	return fmt.Sprintf("%s %s responded with a %d status code", e.Service, e.Route, e.Status)
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Refused reports whether the upstream surely did nothing: it answered with a 4xx.
+// Any other failure may have come after the work was done.
+func (e *Error) Refused() bool { return e.Status >= 400 && e.Status < 500 }
+
+// Refused reports whether err is an upstream's refusal, after which nothing was
+// changed there. Without an [*Error] in its chain it reports false.
+func Refused(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Refused()
+}
+
+// Status returns the status that the upstream in err's chain answered with, or 0.
+func Status(err error) int {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Status
+	}
+	return 0
+}
