@@ -1,0 +1,311 @@
+package users
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/kaptinlin/jsonschema"
+
+	"user-manager/crud"
+)
+
+// maxProblems bounds how many problems of a user are told at once.
+const maxProblems = 10
+
+// errRemoteSchema is why a schema that refers to another address is refused.
+var errRemoteSchema = errors.New("schemas of other addresses are not fetched")
+
+// A group is a configuration of the users that belong to it.
+type group struct {
+	name string
+	// accountsDisabled: the group's users get no account.
+	accountsDisabled bool
+	schema           *jsonschema.Schema
+}
+
+// groups reads groups from the store and keeps their compiled schemas.
+type groups struct {
+	configs crud.Collection
+
+	mu       sync.Mutex
+	compiled map[string]compiledGroup // by name; guarded by mu
+}
+
+// A compiledGroup is a group as it was compiled of one version of its document.
+type compiledGroup struct {
+	group   *group
+	version string
+}
+
+func newGroups(configs crud.Collection) *groups {
+	return &groups{configs: configs, compiled: map[string]compiledGroup{}}
+}
+
+// group returns the group with the given name as the store has it now. One that does
+// not exist is refused; one whose schema does not compile is an error that names it.
+func (g *groups) group(ctx context.Context, name string) (*group, error) {
+	config, err := g.configs.First(ctx, crud.Query{Filter: map[string]any{"userGroup": name}})
+	if errors.Is(err, crud.ErrNotFound) {
+		g.forget(name)
+		return nil, refuse(ErrInvalid, "userGroup: there is no group %q", name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	version := text(config, "_id") + " " + text(config, "updatedAt")
+	if known, ok := g.known(name); ok && known.version == version {
+		return known.group, nil
+	}
+	made, err := compileGroup(name, config)
+	if err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.compiled[name] = compiledGroup{made, version}
+	return made, nil
+}
+
+func (g *groups) known(name string) (compiledGroup, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	known, ok := g.compiled[name]
+	return known, ok
+}
+
+func (g *groups) forget(name string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.compiled, name)
+}
+
+// A SchemaError says that a group's own schema cannot be used.
+type SchemaError struct {
+	Group string
+	Err   error
+}
+
+func (e *SchemaError) Error() string {
+	return fmt.Sprintf("the crudSchema of group %q does not compile: %v", e.Group, e.Err)
+}
+
+// Unwrap returns what is wrong with the schema.
+func (e *SchemaError) Unwrap() error { return e.Err }
+
+func compileGroup(name string, config crud.Document) (*group, error) {
+	definition, ok := config["crudSchema"].(map[string]any)
+	if !ok {
+		return nil, &SchemaError{name, errors.New("it is not an object")}
+	}
+	schema, err := compileSchema(definition)
+	if err != nil {
+		return nil, &SchemaError{name, err}
+	}
+	disabled, _ := config["authUserCreationDisabled"].(bool)
+	return &group{name: name, accountsDisabled: disabled, schema: schema}, nil
+}
+
+// compileSchema compiles a group's schema as this service reads it: formats are
+// asserted, "nullable" is honoured, the standard fields need not be declared, and
+// other fields must be unless the schema speaks of further ones itself.
+func compileSchema(definition map[string]any) (*jsonschema.Schema, error) {
+	if err := checkTypes(definition); err != nil {
+		return nil, err
+	}
+	prepared, _ := withNulls(definition).(map[string]any)
+	prepared = withStandardFields(prepared)
+	encoded, err := json.Marshal(prepared)
+	if err != nil {
+		return nil, err
+	}
+	compiler := jsonschema.NewCompiler().SetAssertFormat(true)
+	clear(compiler.Loaders) // a schema must not make this service call anybody
+	schema, err := compiler.Compile(encoded)
+	if err != nil {
+		return nil, err
+	}
+	if missing := schema.UnresolvedReferenceURIs(); len(missing) > 0 {
+		return nil, fmt.Errorf("%s: %w", missing[0], errRemoteSchema)
+	}
+	return schema, nil
+}
+
+// withStandardFields returns the schema with the standard fields among its
+// properties, and closed to any it does not know.
+func withStandardFields(schema map[string]any) map[string]any {
+	schema = maps.Clone(schema)
+	properties, _ := schema["properties"].(map[string]any)
+	properties = maps.Clone(properties)
+	if properties == nil {
+		properties = map[string]any{}
+	}
+	for _, name := range standardNames {
+		if _, declared := properties[name]; !declared {
+			properties[name] = true
+		}
+	}
+	schema["properties"] = properties
+	_, additional := schema["additionalProperties"]
+	_, patterns := schema["patternProperties"]
+	if !additional && !patterns {
+		// "unevaluated" sees also what allOf, $ref and the like declare
+		if _, set := schema["unevaluatedProperties"]; !set {
+			schema["unevaluatedProperties"] = false
+		}
+	}
+	return schema
+}
+
+// Where schemas stand within a schema.
+var (
+	schemaMaps  = []string{"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
+	schemaLists = []string{"allOf", "anyOf", "oneOf", "prefixItems"}
+	subschemas  = []string{"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames", "unevaluatedProperties", "unevaluatedItems"}
+)
+
+// mapSchemas returns a copy of schema in which f replaced each schema directly below.
+func mapSchemas(schema map[string]any, f func(any) any) map[string]any {
+	out := maps.Clone(schema)
+	for _, key := range schemaMaps {
+		if below, ok := out[key].(map[string]any); ok {
+			mapped := make(map[string]any, len(below))
+			for name, sub := range below {
+				mapped[name] = f(sub)
+			}
+			out[key] = mapped
+		}
+	}
+	for _, key := range schemaLists {
+		if below, ok := out[key].([]any); ok {
+			mapped := make([]any, len(below))
+			for i, sub := range below {
+				mapped[i] = f(sub)
+			}
+			out[key] = mapped
+		}
+	}
+	for _, key := range subschemas {
+		if sub, ok := out[key]; ok {
+			out[key] = f(sub)
+		}
+	}
+	return out
+}
+
+// withNulls rewrites "nullable": true, which JSON Schema does not know, to what means
+// the same there.
+func withNulls(schema any) any {
+	s, ok := schema.(map[string]any)
+	if !ok {
+		return schema // true or false
+	}
+	s = mapSchemas(s, withNulls)
+	nullable, _ := s["nullable"].(bool)
+	delete(s, "nullable")
+	if !nullable {
+		return s
+	}
+	return map[string]any{"anyOf": []any{map[string]any{"type": "null"}, s}}
+}
+
+var schemaTypes = []string{"string", "number", "integer", "boolean", "array", "object", "null"}
+
+// checkTypes refuses types that JSON Schema does not know, which the compiler passes.
+func checkTypes(schema any) error {
+	s, ok := schema.(map[string]any)
+	if !ok {
+		return nil
+	}
+	types, isList := s["type"].([]any)
+	if one, ok := s["type"]; ok && !isList {
+		types = []any{one}
+	}
+	for _, t := range types {
+		if name, _ := t.(string); !slices.Contains(schemaTypes, name) {
+			return fmt.Errorf("type %v is not one of %s", t, strings.Join(schemaTypes, ", "))
+		}
+	}
+	var first error
+	mapSchemas(s, func(sub any) any {
+		first = errors.Join(first, checkTypes(sub))
+		return sub
+	})
+	return first
+}
+
+// check refuses a user that does not match the group's schema. The message names the
+// fields.
+func (g *group) check(user crud.Document) error {
+	own := withoutOwn(user)
+	result := g.schema.ValidateMap(own)
+	if result.IsValid() {
+		return nil
+	}
+	var found []string
+	collect(result, own, "", &found)
+	sort.Strings(found)
+	found = slices.Compact(found)
+	if more := len(found) - maxProblems; more > 0 {
+		found = append(found[:maxProblems], fmt.Sprintf("and %d more", more))
+	}
+	return refuse(ErrInvalid, "the user does not match the schema of group %q: %s", g.name, strings.Join(found, "; "))
+}
+
+// collect appends to found what the leaves of result say, each with its field: what
+// stands above a leaf only repeats that something below is wrong. Leaves of fields
+// that value lacks are passed over: "required" speaks of them.
+func collect(result *jsonschema.EvaluationResult, value any, above string, found *[]string) {
+	path := above + strings.ReplaceAll(result.InstanceLocation, "/", ".")
+	before := len(*found)
+	for _, detail := range result.Details {
+		if detail.IsValid() {
+			continue
+		}
+		if below, ok := at(value, detail.InstanceLocation); ok {
+			collect(detail, below, path, found)
+		}
+	}
+	for _, keyword := range slices.Sorted(maps.Keys(result.Errors)) {
+		if keyword == "required" || len(*found) == before && result.Errors["required"] == nil {
+			*found = append(*found, problem(strings.TrimPrefix(path, "."), result.Errors[keyword]))
+		}
+	}
+}
+
+// at returns the part of value that location, "" or "/" and one name or index, is
+// about.
+func at(value any, location string) (any, bool) {
+	if location == "" {
+		return value, true
+	}
+	name := strings.NewReplacer("~1", "/", "~0", "~").Replace(location[1:])
+	switch value := value.(type) {
+	case map[string]any:
+		below, ok := value[name]
+		return below, ok
+	case []any:
+		if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < len(value) {
+			return value[i], true
+		}
+	}
+	return nil, false
+}
+
+func problem(field string, err *jsonschema.EvaluationError) string {
+	message := err.Error()
+	if err.Keyword == "schema" {
+		message = "is not declared by the schema"
+	}
+	if field == "" {
+		return message
+	}
+	return field + ": " + message
+}

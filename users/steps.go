@@ -1,0 +1,366 @@
+package users
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"user-manager/crud"
+	"user-manager/crud/document"
+	"user-manager/providers"
+	"user-manager/upstream"
+)
+
+// inAnyState are the parameters that find a user whatever its state.
+var inAnyState = url.Values{"_st": {strings.Join(crud.AllStates, ",")}}
+
+// errNotUndoable is the undo of what cannot be undone.
+var errNotUndoable = errors.New("cannot be undone, only finished")
+
+// insist tries a call that nothing can take back, or that takes something back, up
+// to three times while its outcome is open.
+func insist(ctx context.Context, call func(context.Context) error) error {
+	const tries, pause = 3, 50 * time.Millisecond
+	var err error
+	for try := range tries {
+		if err = call(ctx); err == nil || upstream.Refused(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause << try):
+		}
+	}
+	return err
+}
+
+// ignore returns err unless it is of the given kind.
+func ignore(err, kind error) error {
+	if errors.Is(err, kind) {
+		return nil
+	}
+	return err
+}
+
+// creation is a user that gets an account, and what is learned on the way.
+type creation struct {
+	user       crud.Document // as it is inserted; nil when it is in the store
+	userID     string        // known once the user is in the store
+	mark       string        // the user's authUserId while the account is being made
+	account    providers.NewAccount
+	authUserID string // known once there is an account
+}
+
+func (s *Service) insertUser(c *creation) step {
+	return step{
+		name: "insert user",
+		do: func(ctx context.Context) (err error) {
+			c.user["authUserId"] = c.mark
+			c.userID, err = s.Users.Insert(ctx, c.user)
+			return err
+		},
+		undo: func(ctx context.Context) error { return s.removeMarked(ctx, c.mark, c.userID) },
+	}
+}
+
+// removeMarked deletes the user with the given mark; id may be "" when it is not
+// known.
+func (s *Service) removeMarked(ctx context.Context, mark, id string) error {
+	if id == "" {
+		user, err := s.findByAuthUserID(ctx, mark)
+		if err != nil {
+			return ignore(err, crud.ErrNotFound)
+		}
+		id = text(user, "_id")
+	}
+	return insist(ctx, func(ctx context.Context) error {
+		return ignore(s.Users.Delete(ctx, id), crud.ErrNotFound)
+	})
+}
+
+func (s *Service) markUser(c *creation) step {
+	free := map[string]any{"_id": c.userID, "$or": []any{
+		map[string]any{"authUserId": map[string]any{"$exists": false}},
+		map[string]any{"authUserId": ""},
+	}}
+	return step{
+		name: "mark user",
+		do: func(ctx context.Context) error {
+			n, err := s.Users.PatchAll(ctx, crud.Query{Filter: free, States: crud.AllStates}, set("authUserId", c.mark))
+			if err == nil && n == 0 {
+				return &upstream.Error{Service: crud.Service, Route: s.Users.Route(http.MethodPatch, "/"), Status: http.StatusConflict,
+					Message: "the user got an account meanwhile", Err: crud.ErrDuplicate}
+			}
+			return err
+		},
+		undo: func(ctx context.Context) error { return s.removeMark(ctx, c.mark) },
+	}
+}
+
+// removeMark takes the mark of a registration off the user that has it.
+func (s *Service) removeMark(ctx context.Context, mark string) error {
+	marked := crud.Query{Filter: map[string]any{"authUserId": mark}, States: crud.AllStates}
+	return insist(ctx, func(ctx context.Context) error {
+		_, err := s.Users.PatchAll(ctx, marked, unset("authUserId"))
+		return err
+	})
+}
+
+func (s *Service) createAccount(c *creation) step {
+	return step{
+		name: "create account",
+		do: func(ctx context.Context) error {
+			made, err := s.Provider.Create(ctx, c.account)
+			c.authUserID = made.ID
+			return err
+		},
+		undo: func(ctx context.Context) error { return s.removeCreated(ctx, c.account, c.authUserID) },
+	}
+}
+
+// removeCreated deletes the account that was made of a; id may be "" when it is not
+// known.
+func (s *Service) removeCreated(ctx context.Context, a providers.NewAccount, id string) error {
+	if id == "" {
+		made, err := s.Provider.Find(ctx, a)
+		if err != nil {
+			return ignore(err, providers.ErrNotFound)
+		}
+		id = made.ID
+	}
+	return s.removeAccount(ctx, id)
+}
+
+func (s *Service) removeAccount(ctx context.Context, id string) error {
+	return insist(ctx, func(ctx context.Context) error {
+		return ignore(s.Provider.Delete(ctx, id), providers.ErrNotFound)
+	})
+}
+
+// linkAccount puts the account's id into the user. Nothing undoes it: before it come
+// the steps whose undoing removes the user, or the mark.
+func (s *Service) linkAccount(c *creation) step {
+	return step{
+		name: "link account",
+		do: func(ctx context.Context) error {
+			_, err := s.Users.Patch(ctx, c.userID, set("authUserId", c.authUserID), inAnyState)
+			return err
+		},
+		undo: func(ctx context.Context) error {
+			_, err := s.Users.Patch(ctx, c.userID, set("authUserId", c.mark), inAnyState)
+			return ignore(err, crud.ErrNotFound)
+		},
+	}
+}
+
+// adoption is a user made of an account that exists.
+type adoption struct {
+	user           crud.Document
+	userID         string
+	account        providers.Account
+	block, unblock bool // what the account is to become, when it is not so yet
+}
+
+func (s *Service) insertAdopted(a *adoption) step {
+	return step{
+		name: "insert user of account",
+		do: func(ctx context.Context) (err error) {
+			a.userID, err = s.Users.Insert(ctx, a.user)
+			return err
+		},
+		undo: func(ctx context.Context) error { return s.removeMarked(ctx, a.account.ID, a.userID) },
+	}
+}
+
+// blockAccount keeps an account from logging in. An account that is gone cannot log
+// in either. allowed says whether it was allowed to before.
+func (s *Service) blockAccount(id string, allowed bool) step {
+	return step{
+		name: "block account",
+		do: func(ctx context.Context) error {
+			return ignore(s.setBlocked(ctx, id, true), providers.ErrNotFound)
+		},
+		undo: func(ctx context.Context) error { return s.restoreBlocked(ctx, id, !allowed) },
+	}
+}
+
+// unblockAccount lets an account log in. When it is gone, the user has no account
+// any more and loses its id, so that it can be registered again.
+func (s *Service) unblockAccount(id string, allowed bool) step {
+	return step{
+		name: "unblock account",
+		do: func(ctx context.Context) error {
+			err := s.setBlocked(ctx, id, false)
+			if !errors.Is(err, providers.ErrNotFound) {
+				return err
+			}
+			return s.forgetAccount(ctx, id)
+		},
+		undo: func(ctx context.Context) error { return s.restoreBlocked(ctx, id, !allowed) },
+	}
+}
+
+func (s *Service) setBlocked(ctx context.Context, id string, blocked bool) error {
+	_, err := s.Provider.Update(ctx, id, providers.Change{Blocked: &blocked})
+	return err
+}
+
+func (s *Service) restoreBlocked(ctx context.Context, id string, blocked bool) error {
+	return insist(ctx, func(ctx context.Context) error {
+		return ignore(s.setBlocked(ctx, id, blocked), providers.ErrNotFound)
+	})
+}
+
+// forgetAccount takes the id of an account that is gone off its user.
+func (s *Service) forgetAccount(ctx context.Context, id string) error {
+	_, err := s.Users.PatchAll(ctx, crud.Query{Filter: map[string]any{"authUserId": id}, States: crud.AllStates}, unset("authUserId"))
+	return err
+}
+
+// patch is a change of a user.
+type patch struct {
+	userID     string
+	authUserID string        // "" for none
+	before     crud.Document // the user before the change
+	update     crud.Document // the operators for the store
+	fields     []string      // top-level fields that update touches
+	params     url.Values    // the caller's, for the store
+	users      crud.Collection
+	after      crud.Document // the user after the change
+	// What of it concerns the account.
+	change                    providers.Change
+	renames, blocks, unblocks bool
+}
+
+func (s *Service) patchUser(p *patch) step {
+	return step{
+		name: "patch user",
+		do: func(ctx context.Context) (err error) {
+			p.after, err = p.users.Patch(ctx, p.userID, p.update, p.params)
+			return err
+		},
+		undo: func(ctx context.Context) error { return s.restoreUser(ctx, p) },
+	}
+}
+
+// restoreUser gives the fields that p touches the values that they had before.
+func (s *Service) restoreUser(ctx context.Context, p *patch) error {
+	now, err := s.Users.Get(ctx, p.userID, inAnyState)
+	if err != nil {
+		return ignore(err, crud.ErrNotFound)
+	}
+	restore, remove := crud.Document{}, crud.Document{}
+	for _, field := range p.fields {
+		was, had := p.before[field]
+		switch is, has := now[field]; {
+		case had && (!has || !document.Equal(was, is)):
+			restore[field] = was
+		case !had && has:
+			remove[field] = true
+		}
+	}
+	if len(restore)+len(remove) == 0 {
+		return nil
+	}
+	return insist(ctx, func(ctx context.Context) error {
+		_, err := s.Users.Patch(ctx, p.userID, crud.Document{"$set": restore, "$unset": remove}, inAnyState)
+		return ignore(err, crud.ErrNotFound)
+	})
+}
+
+// renameAccount gives the account the user's new name and address.
+func (s *Service) renameAccount(p *patch) step {
+	return step{
+		name: "change account",
+		do: func(ctx context.Context) error {
+			_, err := s.Provider.Update(ctx, p.authUserID, p.change)
+			return err
+		},
+		undo: func(ctx context.Context) error {
+			username, email := text(p.before, "username"), text(p.before, "email")
+			back := providers.Change{}
+			if p.change.Username != nil {
+				back.Username = &username
+			}
+			if p.change.Email != nil {
+				back.Email = &email
+			}
+			return insist(ctx, func(ctx context.Context) error {
+				_, err := s.Provider.Update(ctx, p.authUserID, back)
+				return ignore(err, providers.ErrNotFound)
+			})
+		},
+	}
+}
+
+// moveUser moves the user to another state.
+func (s *Service) moveUser(user crud.Document, to string) step {
+	id, from := text(user, "_id"), text(user, "__STATE__")
+	return step{
+		name: "move user",
+		do:   func(ctx context.Context) error { return s.Users.SetState(ctx, id, to) },
+		undo: func(ctx context.Context) error { return s.returnTo(ctx, id, from) },
+	}
+}
+
+// returnTo brings the user back to a state, by the way that the store allows.
+func (s *Service) returnTo(ctx context.Context, id, state string) error {
+	user, err := s.Users.Get(ctx, id, inAnyState)
+	if err != nil {
+		return ignore(err, crud.ErrNotFound)
+	}
+	for _, next := range walk(text(user, "__STATE__"), state) {
+		err := insist(ctx, func(ctx context.Context) error { return s.Users.SetState(ctx, id, next) })
+		if err != nil {
+			return fmt.Errorf("return to %s: %w", state, err)
+		}
+	}
+	return nil
+}
+
+// deleteAccount removes the account. One that the provider does not know counts as
+// removed.
+func (s *Service) deleteAccount(id string) step {
+	return step{
+		name: "delete account",
+		do: func(ctx context.Context) error {
+			return ignore(s.Provider.Delete(ctx, id), providers.ErrNotFound)
+		},
+		undo: func(ctx context.Context) error {
+			_, err := s.Provider.Account(ctx, id)
+			if errors.Is(err, providers.ErrNotFound) {
+				return errNotUndoable
+			}
+			return err
+		},
+	}
+}
+
+func (s *Service) deleteUser(id string) step {
+	return step{
+		name: "delete user",
+		do: func(ctx context.Context) error {
+			return insist(ctx, func(ctx context.Context) error {
+				return ignore(s.Users.Delete(ctx, id), crud.ErrNotFound)
+			})
+		},
+	}
+}
+
+// findByAuthUserID returns the user with the given authUserId, in any state.
+func (s *Service) findByAuthUserID(ctx context.Context, id string) (crud.Document, error) {
+	return s.Users.First(ctx, crud.Query{Filter: map[string]any{"authUserId": id}, States: crud.AllStates})
+}
+
+func set(field string, value any) crud.Document {
+	return crud.Document{"$set": map[string]any{field: value}}
+}
+
+func unset(field string) crud.Document {
+	return crud.Document{"$unset": map[string]any{field: true}}
+}

@@ -1,0 +1,102 @@
+package users
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"user-manager/crud"
+)
+
+// While an account is being made its user's authUserId holds one of these marks and
+// the account's key. It tells the next start, and a call that never saw the store's
+// answer, which user is whose.
+const (
+	creatingMark    = "creating|"
+	registeringMark = "registering|"
+)
+
+// text returns the text in a field of doc, or "".
+func text(doc crud.Document, field string) string {
+	value, _ := doc[field].(string)
+	return value
+}
+
+// accountID returns the id of the user's account, or "" when it has none (yet).
+func accountID(user crud.Document) string {
+	id := text(user, "authUserId")
+	if marked(user) {
+		return ""
+	}
+	return id
+}
+
+// marked reports whether an account is being made for the user.
+func marked(user crud.Document) bool {
+	id := text(user, "authUserId")
+	return strings.HasPrefix(id, creatingMark) || strings.HasPrefix(id, registeringMark)
+}
+
+// mayLogIn reports whether the user's account may be able to log in: the user is
+// PUBLIC, not blocked and not expired.
+func (s *Service) mayLogIn(user crud.Document) bool {
+	if state := text(user, "__STATE__"); state != "" && state != crud.Public {
+		return false
+	}
+	if blocked, _ := user["blocked"].(bool); blocked {
+		return false
+	}
+	expires := text(user, "expirationDate")
+	if expires == "" {
+		return true
+	}
+	at, err := parseDate(expires)
+	return err == nil && at.After(s.Now())
+}
+
+// inState returns the user as it will be in another state.
+func inState(user crud.Document, state string) crud.Document {
+	moved := maps.Clone(user)
+	moved["__STATE__"] = state
+	return moved
+}
+
+// transitions is the store's table: the states that each state may be left for.
+var transitions = map[string][]string{
+	crud.Public:  {crud.Draft, crud.Trash},
+	crud.Draft:   {crud.Public, crud.Trash},
+	crud.Trash:   {crud.Draft, crud.Deleted},
+	crud.Deleted: {crud.Trash},
+}
+
+// walk returns the states to go through from one to another, the last included: the
+// shortest way that the transition table knows.
+func walk(from, to string) []string {
+	ways := map[string][]string{from: {}}
+	for queue := []string{from}; len(queue) > 0; queue = queue[1:] {
+		at := queue[0]
+		if at == to {
+			return ways[at]
+		}
+		for _, next := range transitions[at] {
+			if _, seen := ways[next]; !seen {
+				ways[next] = append(slices.Clone(ways[at]), next)
+				queue = append(queue, next)
+			}
+		}
+	}
+	return nil
+}
+
+// dateLayout is how the store gives dates back.
+const dateLayout = "2006-01-02T15:04:05.000Z"
+
+// parseDate reads an RFC 3339 date-time, or a date, which means its first instant
+// in UTC.
+func parseDate(value string) (time.Time, error) {
+	if at, err := time.Parse(time.RFC3339Nano, strings.ToUpper(value)); err == nil {
+		return at, nil
+	}
+	return time.Parse(time.DateOnly, value)
+}

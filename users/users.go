@@ -1,0 +1,99 @@
+// Package users joins the two places where a user lives: the document in the store
+// and the account at the provider. Every operation on a user reaches both, or is
+// undone. Start with orders.go: it has the order of the steps of each operation and
+// how each step is taken back; sequence.go carries them out.
+package users
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"user-manager/crud"
+	"user-manager/providers"
+)
+
+// Kinds of [Refusal].
+var (
+	ErrInvalid      = errors.New("invalid")
+	ErrNotFound     = errors.New("not found")
+	ErrConflict     = errors.New("conflict")
+	ErrUnauthorized = errors.New("unauthorized")
+)
+
+// A Refusal is a no of this package's own, before anything was changed. Its message
+// is for the caller: it names the field and holds no other user's data.
+type Refusal struct {
+	Kind    error // one of the kinds above
+	Message string
+}
+
+func (r *Refusal) Error() string { return r.Message }
+
+// Unwrap returns the kind.
+func (r *Refusal) Unwrap() error { return r.Kind }
+
+func refuse(kind error, format string, args ...any) error {
+	return &Refusal{Kind: kind, Message: fmt.Sprintf(format, args...)}
+}
+
+// A Config says with what users are managed, and how.
+type Config struct {
+	Users  crud.Collection
+	Groups crud.Collection
+	// Roles resolves permissions; nil: there are none.
+	Roles *crud.Collection
+	// Journal notes operations while they are under way, so that the next start can
+	// finish or undo them; nil: they are noted in memory only.
+	Journal *crud.Collection
+	// StoreIsOurs says that no other process works on the store: then whatever the
+	// journal has open at start is left over from a crash.
+	StoreIsOurs bool
+	Provider    providers.Provider
+	Log         *slog.Logger
+	Now         func() time.Time // nil: time.Now
+
+	// HardDelete: deleting a user deletes the account; otherwise it is blocked.
+	HardDelete bool
+	// RandomPassword: accounts always get a random password.
+	RandomPassword bool
+	// PasswordLength of random passwords, at least 8.
+	PasswordLength int
+	// UserIDKey is the property of the provider's user info that holds the id of
+	// the account.
+	UserIDKey string
+	// InfoFields says what of the user is added to its user info.
+	InfoFields UserInfoFields
+}
+
+// Service manages users. Its methods may be called from several goroutines;
+// operations on one user never overlap within one Service.
+type Service struct {
+	Config
+	groups  *groups
+	journal *journal
+	locks   locks
+}
+
+// New returns a Service. Call [Service.Run] to have it settle what operations left
+// open.
+func New(cfg Config) *Service {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Service{
+		Config:  cfg,
+		groups:  newGroups(cfg.Groups),
+		journal: newJournal(cfg.Journal, cfg.Now),
+	}
+}
+
+// newKey returns 24 hexadecimal digits that were never used before.
+func newKey() string {
+	var b [12]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
