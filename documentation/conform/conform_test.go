@@ -193,7 +193,6 @@ func TestCheckRefuses(t *testing.T) {
 }
 
 func TestPrefix(t *testing.T) {
-	const count = "GET /users/count"
 	tests := map[string]struct {
 		prefix, path string
 		want         string
