@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -43,10 +44,10 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	location, isRedirect := s.redirects[r.URL.Path]
 	switch {
 	case !isFile && !isRedirect:
-		refuse(w, http.StatusNotFound, "Route "+r.Method+":"+r.URL.Path+" not found")
+		refuse(w, http.StatusNotFound, "there is no route "+r.Method+" "+strings.ToValidUTF8(r.URL.Path, "\uFFFD"))
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
-		refuse(w, http.StatusMethodNotAllowed, r.Method+" is not allowed here")
+		refuse(w, http.StatusMethodNotAllowed, r.Method+" is not allowed here; allowed is GET, HEAD")
 	case isRedirect:
 		w.Header().Set("Location", location) // http.Redirect would make it absolute
 		w.WriteHeader(http.StatusFound)

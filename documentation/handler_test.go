@@ -50,10 +50,10 @@ func TestHandler(t *testing.T) {
 		"without a slash":              {"GET", "/documentation", 302, "", "./documentation/", ""},
 		"HEAD without a slash":         {"HEAD", "/documentation", 302, "", "./documentation/", ""},
 		"the page's other name":        {"GET", "/documentation/static/index.html", 302, "", "/documentation/", ""},
-		"developers' notes":            {"GET", "/documentation/static/README.md", 404, "application/json; charset=utf-8", "", `{"statusCode":404,"error":"Not Found","message":"Route GET:/documentation/static/README.md not found"}`},
+		"developers' notes":            {"GET", "/documentation/static/README.md", 404, "application/json; charset=utf-8", "", `{"statusCode":404,"error":"Not Found","message":"there is no route GET /documentation/static/README.md"}`},
 		"the folder":                   {"GET", "/documentation/static/", 404, "application/json; charset=utf-8", "", `{"statusCode":404`},
 		"nothing there":                {"POST", "/documentation/nowhere", 404, "application/json; charset=utf-8", "", `{"statusCode":404`},
-		"another method":               {"POST", "/documentation/json", 405, "application/json; charset=utf-8", "", `{"statusCode":405,"error":"Method Not Allowed","message":"POST is not allowed here"}`},
+		"another method":               {"POST", "/documentation/json", 405, "application/json; charset=utf-8", "", `{"statusCode":405,"error":"Method Not Allowed","message":"POST is not allowed here; allowed is GET, HEAD"}`},
 		"another method on a redirect": {"DELETE", "/documentation", 405, "application/json; charset=utf-8", "", `{"statusCode":405`},
 	}
 	for name, tt := range tests {

@@ -14,9 +14,10 @@ import (
 
 // Checker knows what the description allows. It may be used by several goroutines at once.
 type Checker struct {
-	prefix string
-	api    *api
-	mu     *sync.Mutex // guards the schemas of api, which change while they validate
+	prefix   string
+	settings []string
+	api      *api
+	mu       *sync.Mutex // guards the schemas of api, which change while they validate
 }
 
 // New reads the embedded description. It returns an error if that is broken: if it is not YAML, if a reference leads
@@ -35,7 +36,17 @@ func parse(source []byte) (*Checker, error) {
 
 // WithPrefix returns a checker of a service that has its routes below prefix, all but the status routes.
 func (c *Checker) WithPrefix(prefix string) *Checker {
-	return &Checker{prefix: strings.TrimRight(prefix, "/"), api: c.api, mu: c.mu}
+	with := *c
+	with.prefix = strings.TrimRight(prefix, "/")
+	return &with
+}
+
+// WithSetting returns a checker of a service that has the setting ("UPSTREAM_ERROR_STATUS=passthrough"). It also allows
+// the answers which the description has with that setting only.
+func (c *Checker) WithSetting(setting string) *Checker {
+	with := *c
+	with.settings = append(slices.Clip(c.settings), setting)
+	return &with
 }
 
 // Routes returns what the description has, sorted, each as "METHOD /path/:id", without the prefix.
@@ -59,7 +70,7 @@ func (c *Checker) Check(method, path string, status int, header http.Header, bod
 	op := c.operation(method, path)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := op.check(method, status, header, body); err != nil {
+	if err := op.check(c.settings, method, status, header, body); err != nil {
 		return fmt.Errorf("%s answered %d: %w", op.name(), status, err)
 	}
 	return nil

@@ -40,7 +40,7 @@ func newChecker(t *testing.T) *Checker {
 
 const (
 	jsonType = "application/json; charset=utf-8"
-	notFound = `{"statusCode":404,"error":"Not Found","message":"Route GET:/nowhere not found"}`
+	notFound = `{"statusCode":404,"error":"Not Found","message":"there is no route GET /nowhere"}`
 	wrongWay = `{"statusCode":405,"error":"Method Not Allowed","message":"PUT is not allowed here"}`
 )
 
@@ -59,10 +59,10 @@ func TestCheckAllows(t *testing.T) {
 		"a word as an id":              {"DELETE", "/users/count", 204, "", "", ``},
 		"a soft-delete":                {"POST", "/users/1/soft-delete", 204, "", "", ``},
 		"tokens":                       {"POST", "/oauth/token", 200, jsonType, "", `{"accessToken":"a","refreshToken":"r","expireAt":"2024-02-03T15:14:35Z"}`},
+		"tokens with nanoseconds":      {"POST", "/refreshtoken/", 200, jsonType, "", `{"accessToken":"a","refreshToken":"r","expireAt":"2024-02-03T15:14:35.568365226Z"}`},
 		"a cookie and no body":         {"POST", "/oauth/token", 200, "", "", ``},
 		"an error":                     {"POST", "/oauth/token", 401, jsonType, "", `{"statusCode":401,"error":"Unauthorized","message":"no"}`},
 		"the store's own error":        {"GET", "/users/", 404, jsonType, "", `{"error":"not found"}`},
-		"an upstream's status":         {"PATCH", "/users/1", 429, jsonType, "", `{"statusCode":429,"error":"Too Many Requests","message":"no"}`},
 		"who is logged in":             {"GET", "/userinfo", 200, jsonType, "", `{"sub":"auth0|1"}`},
 		"a status":                     {"GET", "/-/healthz", 200, jsonType, "", `{"name":"n","status":"OK","version":"1"}`},
 		"a check-up that says more":    {"GET", "/-/check-up", 503, jsonType, "", `{"name":"n","status":"KO","version":"1","message":"m","store":"KO"}`},
@@ -97,6 +97,10 @@ func TestCheckRefuses(t *testing.T) {
 		"a missing property": {
 			answer{"POST", "/users/", 200, jsonType, "", `{}`},
 			"POST /users/ answered 200: the body does not match: /: Required property '_id' is missing",
+		},
+		"a status that needs a setting": {
+			answer{"PATCH", "/users/1", 404, jsonType, "", notFound},
+			"PATCH /users/:id answered 404: the description has this status only with UPSTREAM_ERROR_STATUS=passthrough",
 		},
 		"a property too many": {
 			answer{"POST", "/users/with-id", 200, jsonType, "", `{"_id":"1","warnings":["w"]}`},
@@ -220,6 +224,18 @@ func TestPrefix(t *testing.T) {
 				t.Errorf("%q with prefix %q: got %v, want %q in it", tt.path, tt.prefix, err, tt.want)
 			}
 		})
+	}
+}
+
+func TestSetting(t *testing.T) {
+	c := newChecker(t).WithSetting("UPSTREAM_ERROR_STATUS=passthrough").WithPrefix("/ums")
+	refusal := answer{"PATCH", "/ums/users/1", 429, jsonType, "", `{"statusCode":429,"error":"Too Many Requests","message":"no"}`}
+	if err := refusal.check(c); err != nil {
+		t.Error(err)
+	}
+	refusal.body = notFound
+	if err := refusal.check(c); err == nil {
+		t.Error("a body that names another status is allowed")
 	}
 }
 

@@ -77,7 +77,7 @@ var allowed = map[string][]string{
 	"operation": {"operationId", "tags", "summary", "description", "security", "parameters", "requestBody", "responses"},
 	"parameter": {"name", "in", "description", "required", "style", "explode", "schema", "example", "examples"},
 	"body":      {"description", "required", "content"},
-	"response":  {"description", "headers", "content", "x-body-optional"},
+	"response":  {"description", "headers", "content", "x-body-optional", "x-setting"},
 	"header":    {"description", "required", "schema", "example"},
 	"content":   {"schema", "examples"},
 	"example":   {"summary", "description", "value"},

@@ -41,10 +41,13 @@ func (o *operation) name() string {
 	return o.method + " " + strings.Join(segments, "/")
 }
 
-func (o *operation) check(method string, status int, header http.Header, body []byte) error {
+func (o *operation) check(settings []string, method string, status int, header http.Header, body []byte) error {
 	resp := o.response(status)
-	if resp == nil {
+	switch {
+	case resp == nil:
 		return errors.New("the description does not have this status")
+	case resp.setting != "" && !slices.Contains(settings, resp.setting):
+		return fmt.Errorf("the description has this status only with %s", resp.setting)
 	}
 	if err := resp.checkHeader(header); err != nil {
 		return err
@@ -70,11 +73,13 @@ type response struct {
 	headers      []string           // which must be there
 	content      map[string]*schema // by media type; none: no body
 	bodyOptional bool
+	setting      string // of the service, without which it does not answer so; or ""
 }
 
 func parseResponse(node object) (*response, error) {
 	resp := &response{content: make(map[string]*schema)}
 	resp.bodyOptional, _ = node["x-body-optional"].(bool)
+	resp.setting, _ = node["x-setting"].(string)
 	headers := sub(node, "headers")
 	for name := range headers {
 		if sub(headers, name)["required"] == true {
