@@ -131,7 +131,7 @@ func (s *Service) mailPassword(ctx context.Context, c *creation, skip bool) []st
 	if c.account.Email == "" {
 		return []string{"no change-password email was sent: the user has no email"}
 	}
-	if err := s.Provider.ChangePassword(context.WithoutCancel(ctx), c.authUserID); err != nil {
+	if err := s.provider.ChangePassword(context.WithoutCancel(ctx), c.authUserID); err != nil {
 		s.Log.WarnContext(ctx, "change-password email not sent", "err", err)
 		return []string{"the change-password email was not sent: " + err.Error()}
 	}
@@ -221,7 +221,7 @@ func (s *Service) planAdoption(ctx context.Context, user crud.Document, authUser
 	case !errors.Is(err, crud.ErrNotFound):
 		return nil, err
 	}
-	account, err := s.Provider.Account(ctx, authUserID)
+	account, err := s.provider.Account(ctx, authUserID)
 	if errors.Is(err, providers.ErrNotFound) {
 		return nil, refuse(ErrNotFound, "authUserId: the provider knows no such account")
 	}

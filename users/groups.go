@@ -309,3 +309,15 @@ func problem(field string, err *jsonschema.EvaluationError) string {
 	}
 	return field + ": " + message
 }
+
+// CheckGroup reports what is wrong with the configuration of a group: a required
+// field that is missing or of another type, or a schema that does not compile.
+func CheckGroup(config crud.Document) error {
+	for _, field := range []string{"userGroup", "label"} {
+		if text(config, field) == "" {
+			return fmt.Errorf("%s: is required and must be a string", field)
+		}
+	}
+	_, err := compileGroup(text(config, "userGroup"), config)
+	return err
+}

@@ -2,14 +2,9 @@ package users
 
 import (
 	"context"
-	"time"
 
 	"user-manager/upstream"
 )
-
-// undoTimeout bounds how long the undoing of a failed operation may take. What is
-// not undone by then is left to [Service.Run].
-const undoTimeout = time.Minute
 
 // A step is one change at one upstream, and how to take it back.
 type step struct {
@@ -28,7 +23,8 @@ type step struct {
 // still stands: the note stays open then and [Service.Run] settles it. So it does
 // when a call got no answer, since its work may still be done after we looked.
 //
-// A caller that goes away does not end an operation that has begun.
+// A caller that goes away does not end an operation that has begun. Its time is bounded
+// all the same: each call has its own limit, and the number of calls does too.
 func (s *Service) carryOut(ctx context.Context, n note, steps []step) error {
 	ctx = context.WithoutCancel(ctx)
 	open, err := s.journal.begin(ctx, n)
@@ -56,8 +52,6 @@ func (s *Service) carryOut(ctx context.Context, n note, steps []step) error {
 
 // undo takes back steps in reverse and reports whether all were.
 func (s *Service) undo(ctx context.Context, steps []step) bool {
-	ctx, cancel := context.WithTimeout(ctx, undoTimeout)
-	defer cancel()
 	for i := len(steps) - 1; i >= 0; i-- {
 		if steps[i].undo == nil {
 			continue

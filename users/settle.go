@@ -34,12 +34,12 @@ func (s *Service) Recover(ctx context.Context) error {
 			return err
 		}
 	}
+	s.recovered.Store(true)
 	s.settleDue(ctx)
 	return nil
 }
 
-// Run settles, in rounds, what failed operations left open, until ctx is done. It
-// needs no Recover before it.
+// Run settles, in rounds, what failed operations left open, until ctx is done.
 func (s *Service) Run(ctx context.Context) error {
 	ticker := time.NewTicker(settleEvery)
 	defer ticker.Stop()
@@ -48,12 +48,20 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
-			if err := s.journal.load(ctx, foreignAge); err != nil {
+			if err := s.settleRound(ctx); err != nil {
 				s.Log.WarnContext(ctx, "journal not read", "err", err)
 			}
-			s.settleDue(ctx)
 		}
 	}
+}
+
+func (s *Service) settleRound(ctx context.Context) error {
+	if !s.recovered.Load() {
+		return s.Recover(ctx)
+	}
+	err := s.journal.load(ctx, foreignAge)
+	s.settleDue(ctx)
+	return err
 }
 
 // Unsettled returns how many operations are under way or wait to be settled.
@@ -127,8 +135,7 @@ func (s *Service) settleLocked(ctx context.Context, n *openNote) {
 		return
 	}
 	defer s.journal.leave(n)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx)
 	if err := s.finishOrUndo(ctx, n.note); err != nil {
 		s.Log.WarnContext(ctx, "operation not settled yet", "kind", n.Kind, "err", err)
 		return
@@ -157,7 +164,7 @@ func (s *Service) finishOrUndo(ctx context.Context, n note) error {
 // undoCreation removes what a creation or registration made, unless it had come to
 // where the user and the account know each other: then it stands.
 func (s *Service) undoCreation(ctx context.Context, n note, prefix string) error {
-	account, err := s.Provider.Find(ctx, providers.NewAccount{Key: n.Key})
+	account, err := s.provider.Find(ctx, providers.NewAccount{Key: n.Key})
 	if ignore(err, providers.ErrNotFound) != nil {
 		return err
 	}
@@ -194,7 +201,7 @@ func (s *Service) settleAdoption(ctx context.Context, n note) error {
 // finishDeletion deletes the user whose account is gone. While both are there,
 // nothing was done yet, and nothing is.
 func (s *Service) finishDeletion(ctx context.Context, n note) error {
-	_, err := s.Provider.Account(ctx, n.AuthUserID)
+	_, err := s.provider.Account(ctx, n.AuthUserID)
 	if errors.Is(err, providers.ErrNotFound) {
 		return ignore(s.Users.Delete(ctx, n.UserID), crud.ErrNotFound)
 	}
@@ -213,7 +220,7 @@ func (s *Service) realign(ctx context.Context, n note) error {
 	if text(user, "__STATE__") == crud.Deleted && s.HardDelete {
 		return s.removeAccount(ctx, n.AuthUserID)
 	}
-	account, err := s.Provider.Account(ctx, n.AuthUserID)
+	account, err := s.provider.Account(ctx, n.AuthUserID)
 	if err != nil {
 		return ignore(err, providers.ErrNotFound)
 	}
@@ -221,7 +228,7 @@ func (s *Service) realign(ctx context.Context, n note) error {
 	if !differs {
 		return nil
 	}
-	_, err = s.Provider.Update(ctx, n.AuthUserID, change)
+	_, err = s.provider.Update(ctx, n.AuthUserID, change)
 	return ignore(err, providers.ErrNotFound)
 }
 

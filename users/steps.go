@@ -115,7 +115,7 @@ func (s *Service) createAccount(c *creation) step {
 	return step{
 		name: "create account",
 		do: func(ctx context.Context) error {
-			made, err := s.Provider.Create(ctx, c.account)
+			made, err := s.provider.Create(ctx, c.account)
 			c.authUserID = made.ID
 			return err
 		},
@@ -127,7 +127,7 @@ func (s *Service) createAccount(c *creation) step {
 // known.
 func (s *Service) removeCreated(ctx context.Context, a providers.NewAccount, id string) error {
 	if id == "" {
-		made, err := s.Provider.Find(ctx, a)
+		made, err := s.provider.Find(ctx, a)
 		if err != nil {
 			return ignore(err, providers.ErrNotFound)
 		}
@@ -138,7 +138,7 @@ func (s *Service) removeCreated(ctx context.Context, a providers.NewAccount, id 
 
 func (s *Service) removeAccount(ctx context.Context, id string) error {
 	return insist(ctx, func(ctx context.Context) error {
-		return ignore(s.Provider.Delete(ctx, id), providers.ErrNotFound)
+		return ignore(s.provider.Delete(ctx, id), providers.ErrNotFound)
 	})
 }
 
@@ -206,7 +206,7 @@ func (s *Service) unblockAccount(id string, allowed bool) step {
 }
 
 func (s *Service) setBlocked(ctx context.Context, id string, blocked bool) error {
-	_, err := s.Provider.Update(ctx, id, providers.Change{Blocked: &blocked})
+	_, err := s.provider.Update(ctx, id, providers.Change{Blocked: &blocked})
 	return err
 }
 
@@ -278,7 +278,7 @@ func (s *Service) renameAccount(p *patch) step {
 	return step{
 		name: "change account",
 		do: func(ctx context.Context) error {
-			_, err := s.Provider.Update(ctx, p.authUserID, p.change)
+			_, err := s.provider.Update(ctx, p.authUserID, p.change)
 			return err
 		},
 		undo: func(ctx context.Context) error {
@@ -291,7 +291,7 @@ func (s *Service) renameAccount(p *patch) step {
 				back.Email = &email
 			}
 			return insist(ctx, func(ctx context.Context) error {
-				_, err := s.Provider.Update(ctx, p.authUserID, back)
+				_, err := s.provider.Update(ctx, p.authUserID, back)
 				return ignore(err, providers.ErrNotFound)
 			})
 		},
@@ -329,10 +329,10 @@ func (s *Service) deleteAccount(id string) step {
 	return step{
 		name: "delete account",
 		do: func(ctx context.Context) error {
-			return ignore(s.Provider.Delete(ctx, id), providers.ErrNotFound)
+			return ignore(s.provider.Delete(ctx, id), providers.ErrNotFound)
 		},
 		undo: func(ctx context.Context) error {
-			_, err := s.Provider.Account(ctx, id)
+			_, err := s.provider.Account(ctx, id)
 			if errors.Is(err, providers.ErrNotFound) {
 				return errNotUndoable
 			}

@@ -28,7 +28,7 @@ const notLogged = "Missing authUserId, user not logged"
 // fields of its user that are configured. It refuses with [ErrUnauthorized] who has
 // no user that may log in.
 func (s *Service) UserInfo(ctx context.Context, ticket providers.Ticket) (map[string]any, error) {
-	account, err := s.Provider.UserInfo(ctx, ticket)
+	account, err := s.provider.UserInfo(ctx, ticket)
 	if err != nil {
 		return nil, err
 	}

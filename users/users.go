@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"user-manager/crud"
@@ -54,7 +55,9 @@ type Config struct {
 	StoreIsOurs bool
 	Provider    providers.Provider
 	Log         *slog.Logger
-	Now         func() time.Time // nil: time.Now
+	// Timeout bounds each call of the provider; the store's client has its own.
+	Timeout time.Duration
+	Now     func() time.Time // nil: time.Now
 
 	// HardDelete: deleting a user deletes the account; otherwise it is blocked.
 	HardDelete bool
@@ -73,9 +76,11 @@ type Config struct {
 // operations on one user never overlap within one Service.
 type Service struct {
 	Config
-	groups  *groups
-	journal *journal
-	locks   locks
+	provider  bounded
+	groups    *groups
+	journal   *journal
+	recovered atomic.Bool // the notes of earlier processes are known
+	locks     locks
 }
 
 // New returns a Service. Call [Service.Run] to have it settle what operations left
@@ -85,9 +90,10 @@ func New(cfg Config) *Service {
 		cfg.Now = time.Now
 	}
 	return &Service{
-		Config:  cfg,
-		groups:  newGroups(cfg.Groups),
-		journal: newJournal(cfg.Journal, cfg.Now),
+		Config:   cfg,
+		provider: bounded{cfg.Provider, cfg.Timeout},
+		groups:   newGroups(cfg.Groups),
+		journal:  newJournal(cfg.Journal, cfg.Now),
 	}
 }
 

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"user-manager/providers"
+	"user-manager/secret"
+)
+
+// login handles POST /oauth/token.
+func (a *api) login(w http.ResponseWriter, r *http.Request) error {
+	type request struct {
+		Username string      `json:"username" validate:"required"`
+		Password secretField `json:"password" validate:"required"`
+	}
+	in, err := decodeForm[request](r)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), a.timeout)
+	defer cancel()
+	session, err := a.provider.Login(ctx, in.Username, in.Password.Text)
+	if err != nil {
+		return failed("logging in", err)
+	}
+	return writeSession(w, session)
+}
+
+// refresh handles POST /refreshtoken.
+func (a *api) refresh(w http.ResponseWriter, r *http.Request) error {
+	type request struct {
+		RefreshToken secretField `json:"refreshToken" validate:"required"`
+	}
+	in, err := decodeForm[request](r)
+	if err != nil {
+		return err
+	}
+	ticket := ticketOf(r)
+	access := ticket.AccessToken
+	if access.IsZero() {
+		access = ticket.SessionID
+	}
+	if access.IsZero() {
+		return &requestError{http.StatusUnauthorized, "Authorization: the expired access token is required, as a bearer token"}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), a.timeout)
+	defer cancel()
+	session, err := a.provider.Refresh(ctx, in.RefreshToken.Text, access)
+	if err != nil {
+		return failed("refreshing the token", err)
+	}
+	return writeSession(w, session)
+}
+
+// writeSession answers with the tokens, or with the provider's cookies and an empty
+// body.
+func writeSession(w http.ResponseWriter, s providers.Session) error {
+	w.Header().Set("Cache-Control", "no-store")
+	if len(s.Cookies) > 0 {
+		for _, cookie := range s.Cookies {
+			http.SetCookie(w, cookie)
+		}
+		w.WriteHeader(http.StatusOK)
+		return nil
+	}
+	return encode(w, http.StatusOK, struct {
+		AccessToken  string    `json:"accessToken"`
+		RefreshToken string    `json:"refreshToken"`
+		ExpireAt     time.Time `json:"expireAt"`
+	}{s.AccessToken.Reveal(), s.RefreshToken.Reveal(), s.ExpireAt.UTC()})
+}
+
+// ticketOf returns what the client shows that it is logged in: a bearer token, or
+// the cookie "sid".
+func ticketOf(r *http.Request) providers.Ticket {
+	var t providers.Ticket
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		t.AccessToken = secret.New(strings.TrimSpace(token))
+	}
+	if cookie, err := r.Cookie("sid"); err == nil {
+		t.SessionID = secret.New(cookie.Value)
+	}
+	return t
+}
+
+// userInfo handles GET /userinfo.
+func (a *api) userInfo(w http.ResponseWriter, r *http.Request) error {
+	info, err := a.users.UserInfo(r.Context(), ticketOf(r))
+	if err != nil {
+		return failed("reading user info", err)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	return encode(w, http.StatusOK, info)
+}
+
+// changePassword handles POST /users/change-password.
+func (a *api) changePassword(w http.ResponseWriter, r *http.Request) error {
+	type request struct {
+		AuthUserID string `json:"authUserId" validate:"required"`
+	}
+	in, err := decode[request](r)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), a.timeout)
+	defer cancel()
+	if err := a.provider.ChangePassword(ctx, in.AuthUserID); err != nil {
+		return failed("changing password", err)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

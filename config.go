@@ -1,0 +1,350 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net"
+	"net/url"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"user-manager/crud/document"
+	"user-manager/upstream"
+	"user-manager/users"
+)
+
+// config is what the environment says.
+type config struct {
+	host, port string
+	prefix     string
+	version    string
+	logLevel   slog.Level
+	maxBody    int64
+
+	store           storeConfig
+	upstreamTimeout time.Duration
+	// passRefusals: documented 500s carry the upstream's own 4xx status.
+	passRefusals bool
+
+	provider  string
+	allowFake bool
+
+	randomPassword bool
+	passwordLength int
+	hardDelete     bool
+	userIDKey      string
+	info           users.UserInfoFields
+	// enrichment is nil when GET /users/ is the store's own answer.
+	enrichment *enrichment
+	forwarding upstream.Forwarding
+}
+
+type storeConfig struct {
+	url                           string // "" means embedded
+	users, groups, roles, journal string // paths; "" means none
+	path, sync                    string
+	expose                        bool
+	demoGroups                    bool
+	firstGroups                   []document.Document // what an empty store starts with
+}
+
+// An enrichment is the file at CONFIGURATION_PATH.
+type enrichment struct {
+	UserID     string   `json:"user_id"`
+	Properties []string `json:"additionalProperties"`
+}
+
+// loadConfig reads the environment through lookup. Its error names every wrong
+// variable.
+func loadConfig(lookup func(string) (string, bool)) (config, error) {
+	r := &reader{lookup: lookup}
+	cfg := config{
+		host:            r.text("HTTP_HOST"),
+		port:            strconv.Itoa(r.number("HTTP_PORT", 0, math.MaxUint16)),
+		prefix:          r.prefix("SERVICE_PREFIX"),
+		version:         cmp.Or(r.text("SERVICE_VERSION"), buildVersion()),
+		logLevel:        r.level("LOG_LEVEL"),
+		maxBody:         int64(r.number("HTTP_MAX_BODY_BYTES", 1, math.MaxInt32)),
+		upstreamTimeout: r.duration("UPSTREAM_TIMEOUT"),
+		passRefusals:    r.oneOf("UPSTREAM_ERROR_STATUS", "500", "passthrough") == "passthrough",
+		allowFake:       r.flag("ALLOW_FAKE_PROVIDER"),
+		randomPassword:  r.flag("RANDOM_PWD_GEN"),
+		passwordLength:  r.number("RANDOM_PWD_LENGTH", users.MinPasswordLength, 72),
+		hardDelete:      r.flag("AUTH_HARD_DELETE"),
+		userIDKey:       r.text("CUSTOM_USER_ID_KEY"),
+		info:            r.userInfo("USERINFO_ADDITIONAL_PROPERTIES"),
+		enrichment:      r.enrichment("CONFIGURATION_PATH"),
+		forwarding: upstream.Forwarding{
+			UserIDKey:         r.text("USERID_HEADER_KEY"),
+			GroupsKey:         r.text("GROUPS_HEADER_KEY"),
+			ClientTypeKey:     r.text("CLIENTTYPE_HEADER_KEY"),
+			BackofficeKey:     r.text("BACKOFFICE_HEADER_KEY"),
+			UserPropertiesKey: r.text("USER_PROPERTIES_HEADER_KEY"),
+			Additional:        r.list("ADDITIONAL_HEADERS_TO_PROXY"),
+		},
+	}
+	cfg.store = r.store()
+	cfg.provider = r.provider()
+	if cfg.provider == "fake" && !cfg.loopback() && !cfg.allowFake {
+		r.wrong("HTTP_HOST", "the fake provider listens on loopback only, unless ALLOW_FAKE_PROVIDER=true")
+	}
+	for _, s := range later {
+		if value, _ := lookup(s.name); value != "" && value != s.off {
+			r.wrong(s.name, "is not served by this version")
+		}
+	}
+	return cfg, errors.Join(r.problems...)
+}
+
+// loopback reports whether only this machine can reach the service.
+func (c config) loopback() bool {
+	ip := net.ParseIP(strings.Trim(c.host, "[]"))
+	return c.host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// servesCRUD reports whether the embedded store is served at /crud/.
+func (c config) servesCRUD() bool {
+	return c.store.url == "" && (c.loopback() || c.store.expose)
+}
+
+// reader reads variables and collects what is wrong with them.
+type reader struct {
+	lookup   func(string) (string, bool)
+	problems []error
+}
+
+func (r *reader) wrong(name, format string, args ...any) {
+	r.problems = append(r.problems, fmt.Errorf("%s: %s", name, fmt.Sprintf(format, args...)))
+}
+
+// text returns the variable's value, or its default when it is unset or empty.
+func (r *reader) text(name string) string {
+	value, _ := r.lookup(name)
+	return cmp.Or(value, standard(name))
+}
+
+func standard(name string) string {
+	for _, s := range settings {
+		if s.name == name {
+			return s.standard
+		}
+	}
+	panic("setting " + name + " is not in the table")
+}
+
+func (r *reader) flag(name string) bool {
+	value, err := strconv.ParseBool(r.text(name))
+	if err != nil {
+		r.wrong(name, "must be true or false, not %q", r.text(name))
+	}
+	return value
+}
+
+func (r *reader) number(name string, least, most int) int {
+	n, err := strconv.Atoi(r.text(name))
+	if err != nil || n < least || n > most {
+		r.wrong(name, "must be a number from %d to %d, not %q", least, most, r.text(name))
+	}
+	return n
+}
+
+func (r *reader) duration(name string) time.Duration {
+	d, err := time.ParseDuration(r.text(name))
+	if err != nil || d <= 0 {
+		r.wrong(name, "must be a duration such as 10s, not %q", r.text(name))
+	}
+	return d
+}
+
+func (r *reader) oneOf(name string, choices ...string) string {
+	value := r.text(name)
+	for _, choice := range choices {
+		if value == choice {
+			return value
+		}
+	}
+	r.wrong(name, "must be one of %s, not %q", strings.Join(choices, ", "), value)
+	return value
+}
+
+// list returns the comma-separated parts, trimmed, without empty ones.
+func (r *reader) list(name string) []string {
+	var parts []string
+	for part := range strings.SplitSeq(r.text(name), ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
+
+var prefixForm = regexp.MustCompile(`^/([a-z0-9]+(-[a-z0-9]+)*)?/?$`)
+
+// prefix returns "" or "/word".
+func (r *reader) prefix(name string) string {
+	value := r.text(name)
+	if value != "" && !prefixForm.MatchString(value) {
+		r.wrong(name, "must be like /word, of lower-case letters, digits and inner dashes, not %q", value)
+	}
+	return strings.TrimSuffix(value, "/")
+}
+
+// levelSilent is above every level that is logged at, levelTrace below debug.
+const (
+	levelTrace  = slog.LevelDebug - 4
+	levelSilent = slog.Level(math.MaxInt32)
+)
+
+func (r *reader) level(name string) slog.Level {
+	switch r.oneOf(name, "error", "warn", "info", "debug", "trace", "silent") {
+	case "error":
+		return slog.LevelError
+	case "warn":
+		return slog.LevelWarn
+	case "debug":
+		return slog.LevelDebug
+	case "trace":
+		return levelTrace
+	case "silent":
+		return levelSilent
+	}
+	return slog.LevelInfo
+}
+
+// userInfo tells unset (all fields), empty (none) and a list apart.
+func (r *reader) userInfo(name string) users.UserInfoFields {
+	if _, set := r.lookup(name); !set {
+		return users.UserInfoFields{All: true}
+	}
+	return users.UserInfoFields{Names: r.list(name)}
+}
+
+func (r *reader) enrichment(name string) *enrichment {
+	path := r.text(name)
+	if path == "" {
+		return nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		r.wrong(name, "%v", err)
+		return nil
+	}
+	var e enrichment
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	switch err := decoder.Decode(&e); {
+	case err != nil:
+		r.wrong(name, "%s: %v", path, err)
+	case e.UserID == "":
+		r.wrong(name, "%s: user_id is missing", path)
+	case e.Properties == nil:
+		r.wrong(name, "%s: additionalProperties is missing", path)
+	}
+	return &e
+}
+
+func (r *reader) store() storeConfig {
+	s := storeConfig{
+		users:   r.text("USERS_CRUD_ENDPOINT"),
+		groups:  r.text("UMS_CONFIG_CRUD_ENDPOINT"),
+		roles:   r.text("ROLES_CRUD_ENDPOINT"),
+		journal: r.text("JOURNAL_CRUD_ENDPOINT"),
+		path:    r.text("EMBEDDED_PATH"),
+		sync:    r.oneOf("EMBEDDED_SYNC", "full", "normal"),
+		expose:  r.flag("EMBEDDED_CRUD_EXPOSE"),
+	}
+	service := r.text("CRUD_SERVICE")
+	if service == "" && s.users != "" {
+		service = "crud-service"
+	}
+	if service != "" && service != "embedded" {
+		r.remote(&s, service)
+		return s
+	}
+	s.users = cmp.Or(s.users, "/users")
+	s.groups = cmp.Or(s.groups, "/ums-config")
+	s.roles = cmp.Or(s.roles, "/roles")
+	s.journal = cmp.Or(s.journal, "/journal")
+	s.firstGroups, s.demoGroups = r.startGroups("USER_GROUPS_FILE")
+	return s
+}
+
+// remote completes the settings of a CRUD Service over the network.
+func (r *reader) remote(s *storeConfig, service string) {
+	s.url = service
+	if !strings.Contains(service, "://") {
+		s.url = "http://" + service
+	}
+	if u, err := url.Parse(s.url); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		r.wrong("CRUD_SERVICE", "must be embedded, the name of a host or an http URL, not %q", service)
+	}
+	if s.users == "" {
+		r.wrong("USERS_CRUD_ENDPOINT", "is required with a CRUD Service")
+	}
+	if s.groups == "" {
+		r.wrong("UMS_CONFIG_CRUD_ENDPOINT", "is required with a CRUD Service")
+	}
+	if file := r.text("USER_GROUPS_FILE"); file != "" && file != "none" {
+		r.wrong("USER_GROUPS_FILE", "is for the embedded store only")
+	}
+}
+
+// startGroups returns the groups that an empty store starts with, and whether they
+// are the demo groups.
+func (r *reader) startGroups(name string) ([]document.Document, bool) {
+	path := r.text(name)
+	switch path {
+	case "none":
+		return nil, false
+	case "":
+		groups, err := readGroups(bytes.NewReader(demoGroups))
+		if err != nil {
+			r.wrong(name, "demo groups: %v", err)
+		}
+		return groups, true
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		r.wrong(name, "%v", err)
+		return nil, false
+	}
+	defer file.Close()
+	groups, err := readGroups(file)
+	if err != nil {
+		r.wrong(name, "%s: %v", path, err)
+	}
+	return groups, false
+}
+
+// readGroups reads a JSON array of user groups and checks each.
+func readGroups(from io.Reader) ([]document.Document, error) {
+	var groups []document.Document
+	if err := json.NewDecoder(from).Decode(&groups); err != nil {
+		return nil, fmt.Errorf("not a JSON array of user groups: %w", err)
+	}
+	for i, group := range groups {
+		if err := users.CheckGroup(group); err != nil {
+			return nil, fmt.Errorf("group %d: %w", i+1, err)
+		}
+	}
+	return groups, nil
+}
+
+func (r *reader) provider() string {
+	if name := r.text("AUTH_MODULE"); name != "" {
+		return name
+	}
+	if r.text("AUTH_SERVICE") != "" {
+		return "auth0Client"
+	}
+	return "fake"
+}

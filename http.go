@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+
+	"github.com/go-playground/validator/v10"
+
+	"user-manager/crud/document"
+	"user-manager/secret"
+)
+
+// handler answers a request, or returns why it cannot. Once it has written to w it
+// returns nil.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// A requestError is a request that cannot be understood. Its message is for the
+// client.
+type requestError struct {
+	status  int
+	message string
+}
+
+func (e *requestError) Error() string { return e.message }
+
+func badRequest(format string, args ...any) error {
+	return &requestError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
+
+// failure is the body of every error.
+type failure struct {
+	StatusCode int    `json:"statusCode"`
+	Error      string `json:"error"`
+	Message    string `json:"message"`
+}
+
+// answer makes an http.Handler of h: it alone writes errors, and logs each once.
+func (a *api) answer(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, a.maxBody)
+		err := h(w, r)
+		if err == nil {
+			return
+		}
+		status, message := a.classify(err)
+		a.log.Log(r.Context(), levelOf(status), "request failed", "route", r.Pattern, "status", status, "err", chain(err))
+		writeFailure(w, status, message)
+	})
+}
+
+// levelOf: what the client did is no news, what we or an upstream did is.
+func levelOf(status int) slog.Level {
+	if status >= http.StatusInternalServerError {
+		return slog.LevelError
+	}
+	return slog.LevelDebug
+}
+
+// chain is the text of err and of what is behind an upstream's error, which its own
+// text leaves out.
+func chain(err error) string {
+	text := err.Error()
+	for err = errors.Unwrap(err); err != nil; err = errors.Unwrap(err) {
+		if cause := err.Error(); !strings.Contains(text, cause) {
+			text += ": " + cause
+		}
+	}
+	return text
+}
+
+func writeFailure(w http.ResponseWriter, status int, message string) {
+	_ = encode(w, status, failure{status, http.StatusText(status), message}) // plain texts
+}
+
+// encode answers with v as JSON.
+func encode(w http.ResponseWriter, status int, v any) error {
+	var body bytes.Buffer // so that what cannot be encoded is still a clean 500
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(bytes.TrimSuffix(body.Bytes(), []byte("\n"))) // a client that is gone
+	return nil
+}
+
+// decode reads the JSON body into a T and validates it. A field that T does not have
+// is refused.
+func decode[T any](r *http.Request) (T, error) {
+	var to T
+	if err := decodeJSON(r, &to, true); err != nil {
+		return to, err
+	}
+	return to, validateRequest(to)
+}
+
+// decodeObject reads a JSON object whose fields are free.
+func decodeObject(r *http.Request) (document.Document, error) {
+	var doc document.Document
+	if err := decodeJSON(r, &doc, false); err != nil {
+		return nil, err
+	}
+	if doc == nil {
+		return nil, badRequest("body: must be an object, not null")
+	}
+	return doc, nil
+}
+
+// decodeForm reads a body that is JSON or a form into a T of strings and validates
+// it. Fields that T does not have are passed over, since login forms have them.
+func decodeForm[T any](r *http.Request) (T, error) {
+	var to T
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if media != "application/x-www-form-urlencoded" {
+		if err := decodeJSON(r, &to, false); err != nil {
+			return to, err
+		}
+		return to, validateRequest(to)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return to, bodyError(err)
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return to, badRequest("body: is not a form: %v", err)
+	}
+	fields := map[string]string{}
+	for name := range form {
+		fields[name] = form.Get(name)
+	}
+	encoded, err := json.Marshal(fields)
+	if err != nil {
+		return to, badRequest("body: is not a form: %v", err)
+	}
+	if err := json.Unmarshal(encoded, &to); err != nil {
+		return to, bodyError(err)
+	}
+	return to, validateRequest(to)
+}
+
+// decodeJSON reads the one JSON value of the body.
+func decodeJSON(r *http.Request, to any, strict bool) error {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" {
+		return &requestError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type: must be application/json, not %q", r.Header.Get("Content-Type"))}
+	}
+	decoder := json.NewDecoder(r.Body)
+	if strict {
+		decoder.DisallowUnknownFields()
+	}
+	if err := decoder.Decode(to); err != nil {
+		return bodyError(err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return bodyError(tooLarge)
+		}
+		return badRequest("body: something follows the JSON value")
+	}
+	return nil
+}
+
+// bodyError says what is wrong with a body, naming the field where there is one.
+func bodyError(err error) error {
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("body: must not be larger than %d bytes", tooLarge.Limit)}
+	}
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		field := wrong.Field
+		if field == "" {
+			field = "body"
+		}
+		return badRequest("%s: must be %s, not %s", field, jsonKind(wrong.Type), wrong.Value)
+	}
+	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return badRequest("%s: is not a field of this request", strings.Trim(field, `"`))
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		return badRequest("body: must not be empty")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return badRequest("body: is not valid JSON: it ends too early")
+	}
+	return badRequest("body: is not valid JSON: %v", err)
+}
+
+// jsonKind says in the words of JSON what a field of type t takes.
+func jsonKind(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "a boolean"
+	case reflect.String:
+		return "a string"
+	case reflect.Slice:
+		return "an array"
+	case reflect.Map, reflect.Struct:
+		return "an object"
+	}
+	return "a number"
+}
+
+// A secretField is a string field whose value must not be seen.
+type secretField struct{ secret.Text }
+
+// UnmarshalJSON takes a JSON string.
+func (f *secretField) UnmarshalJSON(data []byte) error {
+	var value string
+	if err := json.Unmarshal(data, &value); err != nil {
+		return err
+	}
+	f.Text = secret.New(value)
+	return nil
+}
+
+var validate = newValidator()
+
+func newValidator() *validator.Validate {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	v.RegisterTagNameFunc(func(f reflect.StructField) string { return f.Tag.Get("json") })
+	v.RegisterCustomTypeFunc(func(field reflect.Value) any {
+		return field.Interface().(secretField).Reveal()
+	}, secretField{})
+	return v
+}
+
+// validateRequest checks a decoded request by its tags. v may be a slice.
+func validateRequest(v any) error {
+	var err error
+	if reflect.TypeOf(v).Kind() == reflect.Slice {
+		err = validate.Var(v, "dive")
+	} else {
+		err = validate.Struct(v)
+	}
+	invalid, ok := errors.AsType[validator.ValidationErrors](err)
+	if !ok {
+		return err
+	}
+	var found []string
+	for _, field := range invalid {
+		_, name, nested := strings.Cut(field.Namespace(), ".")
+		if !nested {
+			name = field.Namespace()
+		}
+		found = append(found, name+": "+fieldReason(field))
+	}
+	return badRequest("%s", strings.Join(found, "; "))
+}
+
+func fieldReason(field validator.FieldError) string {
+	switch field.Tag() {
+	case "required":
+		return "is required"
+	case "oneof":
+		return "must be one of " + strings.ReplaceAll(field.Param(), " ", ", ")
+	}
+	return "is not valid (" + field.Tag() + ")"
+}
+
+// flagParam returns a boolean query parameter, or standard when it is not given.
+func flagParam(r *http.Request, name string, standard bool) (bool, error) {
+	switch value := r.URL.Query().Get(name); value {
+	case "":
+		return standard, nil
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	default:
+		return false, badRequest("%s: must be true or false, not %q", name, value)
+	}
+}

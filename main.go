@@ -1,0 +1,191 @@
+// User-manager manages the users of an application: their data in a store and their
+// accounts at an authentication provider, always both. See README.md.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"user-manager/providers"
+	_ "user-manager/providers/fake"
+	"user-manager/users"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.LookupEnv, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "user-manager:", err)
+		os.Exit(1)
+	}
+}
+
+// run wires the service and serves until ctx is done.
+func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writer) error {
+	cfg, err := loadConfig(lookup)
+	if err != nil {
+		return fmt.Errorf("configuration:\n%w", err)
+	}
+	log := slog.New(withRequestID{slog.NewJSONHandler(stdout, &slog.HandlerOptions{Level: cfg.logLevel})})
+	service, err := open(ctx, cfg, lookup, log)
+	if err != nil {
+		return err
+	}
+	defer service.close()
+
+	ln, err := net.Listen("tcp", net.JoinHostPort(cfg.host, cfg.port)) // here, so a taken port is run's error
+	if err != nil {
+		return err
+	}
+	service.announce(ctx, ln.Addr())
+	g, ctx := errgroup.WithContext(ctx) // the first to fail stops the other
+	g.Go(func() error { return serve(ctx, log, ln, service.api.handler()) })
+	g.Go(func() error { return service.api.users.Run(ctx) })
+	return g.Wait()
+}
+
+// service is everything that run serves, and what has to be closed after it.
+type service struct {
+	cfg     config
+	log     *slog.Logger
+	store   *store
+	api     *api
+	closers []io.Closer
+}
+
+// open opens the store and the provider, and settles what an earlier process left
+// open.
+func open(ctx context.Context, cfg config, lookup func(string) (string, bool), log *slog.Logger) (_ *service, err error) {
+	s := &service{cfg: cfg, log: log}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.store, err = openStore(ctx, cfg, log); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	s.closers = append(s.closers, s.store)
+	getenv := func(name string) string { value, _ := lookup(name); return value }
+	provider, err := providers.Open(ctx, cfg.provider, providers.Settings{Getenv: getenv, Log: log, Local: s.store.local()})
+	if err != nil {
+		return nil, err
+	}
+	if closer, ok := provider.(io.Closer); ok {
+		s.closers = append(s.closers, closer)
+	}
+	s.api = newAPI(cfg, s.store, provider, log)
+	if err := s.api.users.Recover(ctx); err != nil {
+		if s.store.embedded != nil {
+			return nil, fmt.Errorf("settle what an earlier run left open: %w", err)
+		}
+		log.WarnContext(ctx, "store not reached yet", "err", err) // users.Run tries again
+	}
+	return s, nil
+}
+
+func (s *service) close() {
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		if err := s.closers[i].Close(); err != nil {
+			s.log.Error("not closed cleanly", "err", err)
+		}
+	}
+}
+
+// newAPI joins store and provider.
+func newAPI(cfg config, s *store, provider providers.Provider, log *slog.Logger) *api {
+	return &api{
+		log: log,
+		users: users.New(users.Config{
+			Users:          s.users,
+			Groups:         s.groups,
+			Roles:          s.roles,
+			Journal:        s.journal,
+			StoreIsOurs:    s.embedded != nil,
+			Provider:       provider,
+			Log:            log,
+			Timeout:        cfg.upstreamTimeout,
+			HardDelete:     cfg.hardDelete,
+			RandomPassword: cfg.randomPassword,
+			PasswordLength: cfg.passwordLength,
+			UserIDKey:      cfg.userIDKey,
+			InfoFields:     cfg.info,
+		}),
+		provider:     provider,
+		store:        s.client,
+		collection:   s.users,
+		enrichment:   cfg.enrichment,
+		forwarding:   cfg.forwarding,
+		prefix:       cfg.prefix,
+		version:      cfg.version,
+		maxBody:      cfg.maxBody,
+		timeout:      cfg.upstreamTimeout,
+		passRefusals: cfg.passRefusals,
+		embedded:     s.public(cfg),
+	}
+}
+
+// announce says what this is, and that it listens.
+func (s *service) announce(ctx context.Context, addr net.Addr) {
+	if s.cfg.provider == "fake" {
+		s.log.WarnContext(ctx, "the fake provider's accounts are for development")
+	}
+	if s.store.journal == nil {
+		s.log.WarnContext(ctx, "operations under way are noted in memory only: set JOURNAL_CRUD_ENDPOINT to have a crash leave nothing half done")
+	}
+	s.log.InfoContext(ctx, "listening",
+		"addr", addr.String(), "store", s.store.name, "provider", s.cfg.provider, "version", s.cfg.version)
+}
+
+// Limits of the server on its connections.
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = time.Minute
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10
+	shutdownTimeout   = 10 * time.Second
+)
+
+// serve answers requests until ctx is done, and then lets those under way finish.
+func serve(ctx context.Context, log *slog.Logger, ln net.Listener, h http.Handler) error {
+	server := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		defer cancel()
+		stopped <- server.Shutdown(ctx)
+	})
+	err := server.Serve(ln)
+	if stop() { // ctx is not done: the server failed by itself
+		return err
+	}
+	return <-stopped
+}
+
+// buildVersion is the version of the module that was built, or "dev".
+func buildVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
+		return "dev"
+	}
+	return info.Main.Version
+}

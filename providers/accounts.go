@@ -1,0 +1,50 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// accountsAtOnce bounds the calls of a provider that reads one account at a time.
+const accountsAtOnce = 8
+
+// BatchReader is a [Provider] that reads many accounts in few calls.
+type BatchReader interface {
+	// Accounts returns the accounts with the given ids by their id. Unknown ids are
+	// left out.
+	Accounts(ctx context.Context, ids []string) (map[string]Account, error)
+}
+
+// Accounts returns the accounts with the given ids by their id, unknown ones left
+// out. A provider that is no [BatchReader] is asked for each, a few at a time.
+func Accounts(ctx context.Context, p Provider, ids []string) (map[string]Account, error) {
+	if batch, ok := p.(BatchReader); ok {
+		return batch.Accounts(ctx, ids)
+	}
+	var mu sync.Mutex
+	found := map[string]Account{} // guarded by mu
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(accountsAtOnce)
+	for _, id := range ids {
+		g.Go(func() error {
+			account, err := p.Account(ctx, id)
+			if errors.Is(err, ErrNotFound) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			found[id] = account
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return found, nil
+}

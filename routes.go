@@ -1,0 +1,123 @@
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"user-manager/crud"
+	"user-manager/documentation"
+	"user-manager/providers"
+	"user-manager/upstream"
+	"user-manager/users"
+)
+
+// api is what the handlers work with.
+type api struct {
+	log          *slog.Logger
+	users        *users.Service
+	provider     providers.Provider
+	store        *crud.Client
+	collection   crud.Collection // the users
+	enrichment   *enrichment     // nil: GET /users/ is the store's own answer
+	forwarding   upstream.Forwarding
+	prefix       string // before every route but the status and documentation routes
+	version      string
+	maxBody      int64
+	timeout      time.Duration // of one call of the provider
+	passRefusals bool
+	embedded     http.Handler // the store, where it is served at /crud/; or nil
+}
+
+// A route is one line of the HTTP surface.
+type route struct {
+	method, path string
+	handle       handler
+}
+
+// routes is the whole documented HTTP surface of the service: one line per endpoint.
+// Each also answers with a trailing slash.
+func (a *api) routes() []route {
+	return []route{
+		{"POST", "/oauth/token", a.login},
+		{"POST", "/refreshtoken", a.refresh},
+		{"GET", "/userinfo", a.userInfo},
+
+		{"POST", "/users", a.createUser},
+		{"POST", "/users/with-id", a.createUserWithID},
+		{"POST", "/users/register", a.registerUser},
+		{"POST", "/users/change-password", a.changePassword},
+		{"GET", "/users", a.listUsers},
+		{"GET", "/users/count", a.countUsers},
+		{"POST", "/users/state", a.changeStates},
+		{"PATCH", "/users/{id}", a.patchUser},
+		{"DELETE", "/users/{id}", a.deleteUser},
+		{"POST", "/users/{id}/soft-delete", a.softDeleteUser},
+	}
+}
+
+// statusRoutes are never under the prefix.
+func (a *api) statusRoutes() []route {
+	return []route{
+		{"GET", "/-/healthz", a.healthz},
+		{"GET", "/-/ready", a.ready},
+		{"GET", "/-/check-up", a.checkUp},
+	}
+}
+
+// handler returns the service.
+func (a *api) handler() http.Handler {
+	mux := http.NewServeMux()
+	handle := func(prefix string, r route) {
+		mux.Handle(r.method+" "+prefix+r.path, a.answer(r.handle))
+		mux.Handle(r.method+" "+prefix+r.path+"/{$}", a.answer(r.handle))
+	}
+	for _, r := range a.routes() {
+		handle(a.prefix, r)
+	}
+	for _, r := range a.statusRoutes() {
+		handle("", r)
+	}
+	docs := documentation.Handler(a.prefix, a.version)
+	mux.Handle("/documentation", docs)
+	mux.Handle("/documentation/", docs)
+	if a.embedded != nil {
+		mux.Handle(a.prefix+"/crud/", http.StripPrefix(a.prefix+"/crud", a.embedded))
+	}
+	if frontend, ok := a.provider.(providers.Frontend); ok {
+		path, pages := frontend.Mount()
+		mux.Handle(a.prefix+path, http.StripPrefix(a.prefix, pages))
+	}
+	return a.identify(a.logged(jsonErrors(mux)))
+}
+
+// jsonErrors answers 404 and 405 as the other errors are, where mux would in plain
+// text.
+func jsonErrors(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		plain := &headerOnly{header: http.Header{}}
+		h.ServeHTTP(plain, r)
+		if plain.status == http.StatusMethodNotAllowed {
+			w.Header().Set("Allow", plain.header.Get("Allow"))
+			writeFailure(w, plain.status, r.Method+" is not allowed here; allowed is "+plain.header.Get("Allow"))
+			return
+		}
+		writeFailure(w, http.StatusNotFound, "there is no route "+r.Method+" "+strings.ToValidUTF8(r.URL.Path, "�"))
+	})
+}
+
+// headerOnly keeps the status and header of an answer and drops its body.
+type headerOnly struct {
+	header http.Header
+	status int
+}
+
+func (h *headerOnly) Header() http.Header         { return h.header }
+func (h *headerOnly) WriteHeader(status int)      { h.status = status }
+func (h *headerOnly) Write(p []byte) (int, error) { return len(p), nil }

@@ -1,0 +1,58 @@
+package main
+
+// A setting is one environment variable. This table is the only place that has its
+// default and meaning: the configuration reader takes defaults from here, and the
+// README's table is a copy that a test compares.
+type setting struct {
+	name, standard, meaning string
+}
+
+var settings = []setting{
+	// The service
+	{"HTTP_HOST", "127.0.0.1", "address to listen on"},
+	{"HTTP_PORT", "3000", "port to listen on; 0 takes a free one"},
+	{"SERVICE_PREFIX", "", "path before every route but the status and documentation routes, such as `/ums`"},
+	{"SERVICE_VERSION", "", "version that the status routes give; unset: the build's own"},
+	{"LOG_LEVEL", "info", "`error`, `warn`, `info`, `debug`, `trace` or `silent`"},
+	{"HTTP_MAX_BODY_BYTES", "1048576", "largest request body; beyond it 413"},
+	{"UPSTREAM_TIMEOUT", "10s", "longest wait for one answer of the store or the provider"},
+	{"UPSTREAM_ERROR_STATUS", "500", "`500`, or `passthrough`: where an upstream's failure is documented as a 500, its own 4xx status is given instead"},
+	// The store
+	{"CRUD_SERVICE", "", "`embedded`, or name or URL of a CRUD Service; unset: `embedded`, or `crud-service` when `USERS_CRUD_ENDPOINT` is set"},
+	{"USERS_CRUD_ENDPOINT", "", "path of the users collection; embedded: `/users` when unset"},
+	{"UMS_CONFIG_CRUD_ENDPOINT", "", "path of the user groups collection; embedded: `/ums-config` when unset"},
+	{"ROLES_CRUD_ENDPOINT", "", "path of the roles collection, for `permissions`; embedded: `/roles` when unset"},
+	{"JOURNAL_CRUD_ENDPOINT", "", "path of a collection that notes operations under way, so that a crash leaves nothing half done; embedded: built in; remote and unset: kept in memory"},
+	{"EMBEDDED_PATH", "user-manager.db", "file of the embedded store, or `:memory:`"},
+	{"EMBEDDED_SYNC", "full", "`full`: an acknowledged write survives power loss; `normal`: the last ones may be lost then, but not in a crash"},
+	{"EMBEDDED_CRUD_EXPOSE", "false", "serve the embedded store at `/crud/` also when `HTTP_HOST` is not loopback"},
+	{"USER_GROUPS_FILE", "", "JSON array of user groups that an empty embedded store starts with; unset: demo groups; `none`: nothing"},
+	// The provider
+	{"AUTH_MODULE", "", "name of the authentication provider; unset: `auth0Client` when `AUTH_SERVICE` is set, else `fake`"},
+	{"AUTH_SERVICE", "", "name of the authentication service, for providers that need one"},
+	{"ALLOW_FAKE_PROVIDER", "false", "let the fake provider run on an address that is not loopback"},
+	{"FAKE_TOKEN_TTL", "1h", "fake: lifetime of an access token"},
+	{"FAKE_REFRESH_TOKEN_TTL", "720h", "fake: lifetime of a refresh token"},
+	{"FAKE_WEBSITE_SCOPE", "false", "fake: login answers with the `sid` cookie and an empty body"},
+	// Users
+	{"RANDOM_PWD_GEN", "true", "accounts always get a random password; `false`: only when none is given"},
+	{"RANDOM_PWD_LENGTH", "8", "length of random passwords, 8 to 72"},
+	{"AUTH_HARD_DELETE", "true", "the state `DELETED` deletes the account; `false`: it blocks the account"},
+	{"CUSTOM_USER_ID_KEY", "sub", "property of the provider's user info that holds the account's id"},
+	{"USERINFO_ADDITIONAL_PROPERTIES", "", "comma-separated fields of the user that `/userinfo` adds; unset: all; empty: none"},
+	{"CONFIGURATION_PATH", "", "JSON file `{\"user_id\", \"additionalProperties\"}`: properties of the account that `GET /users/` adds to each user; `user_id` names the user's field with the account's id"},
+	// Headers
+	{"USERID_HEADER_KEY", "miauserid", "header with the caller's id"},
+	{"GROUPS_HEADER_KEY", "miausergroups", "header with the caller's groups"},
+	{"CLIENTTYPE_HEADER_KEY", "client-type", "header with the kind of client"},
+	{"BACKOFFICE_HEADER_KEY", "isbackoffice", "header that says that the back office calls"},
+	{"USER_PROPERTIES_HEADER_KEY", "miauserproperties", "header with a JSON object about the caller"},
+	{"ADDITIONAL_HEADERS_TO_PROXY", "", "comma-separated headers that go upstream besides the platform's own"},
+}
+
+// later are settings of the reference service that this version does not serve. One
+// that asks for something stops the start: to ignore it would be to lie.
+var later = []struct{ name, off string }{
+	{"ROND_ENABLED", "false"},
+	{"TIMER_SERVICE", ""},
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"user-manager/providers"
+)
+
+// serviceName is what the status routes call the service.
+const serviceName = "user-manager"
+
+// checkTimeout bounds one look at an upstream by a status route.
+const checkTimeout = 3 * time.Second
+
+// status is the body of the status routes.
+type status struct {
+	Name    string `json:"name"`
+	Status  string `json:"status"`
+	Version string `json:"version"`
+	Message string `json:"message,omitempty"`
+	// Unsettled counts the operations under way or left to be settled; check-up only.
+	Unsettled *int `json:"unsettledOperations,omitempty"`
+}
+
+// healthz handles GET /-/healthz.
+func (a *api) healthz(w http.ResponseWriter, r *http.Request) error {
+	return a.writeStatus(w, status{}, nil)
+}
+
+// ready handles GET /-/ready: users can be read and written.
+func (a *api) ready(w http.ResponseWriter, r *http.Request) error {
+	return a.writeStatus(w, status{}, a.checkStore(r.Context()))
+}
+
+// checkUp handles GET /-/check-up: every upstream is there.
+func (a *api) checkUp(w http.ResponseWriter, r *http.Request) error {
+	err := a.checkStore(r.Context())
+	if err == nil {
+		err = a.checkProvider(r.Context())
+	}
+	unsettled := a.users.Unsettled()
+	return a.writeStatus(w, status{Unsettled: &unsettled}, err)
+}
+
+func (a *api) checkStore(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	return a.store.Ping(ctx)
+}
+
+func (a *api) checkProvider(ctx context.Context) error {
+	pinger, ok := a.provider.(providers.Pinger)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	return pinger.Ping(ctx)
+}
+
+func (a *api) writeStatus(w http.ResponseWriter, s status, err error) error {
+	s.Name, s.Status, s.Version = serviceName, "OK", a.version
+	code := http.StatusOK
+	if err != nil {
+		s.Status, s.Message = "KO", err.Error()
+		code = http.StatusServiceUnavailable
+	}
+	return encode(w, code, s)
+}

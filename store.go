@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"user-manager/crud"
+	"user-manager/crud/embedded"
+	"user-manager/providers/fake"
+)
+
+//go:embed demo-groups.json
+var demoGroups []byte
+
+// store is the store that the service works on.
+type store struct {
+	name     string // for the log
+	client   *crud.Client
+	embedded *embedded.Store // nil for a CRUD Service over the network
+
+	users, groups  crud.Collection
+	roles, journal *crud.Collection // nil: there is none
+}
+
+// openStore opens the embedded store, or a client of the CRUD Service.
+func openStore(ctx context.Context, cfg config, log *slog.Logger) (*store, error) {
+	if cfg.store.url == "" {
+		return openEmbedded(ctx, cfg, log)
+	}
+	return newStore(cfg, cfg.store.url, networkTransport())
+}
+
+// networkTransport keeps as many connections to the one CRUD Service as there are
+// calls at once: with net/http's own two, the others would be opened anew each time.
+func networkTransport() http.RoundTripper {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = 256, 256
+	return t
+}
+
+func newStore(cfg config, url string, transport http.RoundTripper) (*store, error) {
+	client, err := crud.New(url, transport, cfg.upstreamTimeout)
+	if err != nil {
+		return nil, err
+	}
+	optional := func(path string) *crud.Collection {
+		if path == "" {
+			return nil
+		}
+		c := client.Collection(path)
+		return &c
+	}
+	return &store{
+		name:    url,
+		client:  client,
+		users:   client.Collection(cfg.store.users),
+		groups:  client.Collection(cfg.store.groups),
+		roles:   optional(cfg.store.roles),
+		journal: optional(cfg.store.journal),
+	}, nil
+}
+
+func openEmbedded(ctx context.Context, cfg config, log *slog.Logger) (*store, error) {
+	db, err := embedded.Open(ctx, embedded.Config{
+		Path:         cfg.store.path,
+		Sync:         cfg.store.sync,
+		Collections:  collections(cfg.store),
+		UserIDHeader: cfg.forwarding.UserIDKey,
+		Log:          log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s, err := newStore(cfg, "http://embedded", crud.InProcess(db))
+	if err == nil {
+		s.name, s.embedded = "embedded: "+cfg.store.path, db
+		err = s.seed(ctx, cfg.store)
+	}
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// collections are those of the embedded store.
+func collections(s storeConfig) []embedded.Definition {
+	journal := embedded.Definition{Name: "journal", Path: s.journal, Open: true, Internal: true}
+	return append(fake.Collections(), embedded.Users(s.users), embedded.Groups(s.groups), embedded.Roles(s.roles), journal)
+}
+
+// seed gives a store without user groups those to start with.
+func (s *store) seed(ctx context.Context, cfg storeConfig) error {
+	n, err := s.groups.Count(ctx, crud.Query{States: crud.AllStates})
+	if err != nil || n > 0 {
+		return err
+	}
+	for _, group := range cfg.firstGroups {
+		if _, err := s.groups.Insert(ctx, group); err != nil {
+			return fmt.Errorf("add the first user groups: %w", err)
+		}
+	}
+	return nil
+}
+
+// local returns the client of the embedded store, or nil.
+func (s *store) local() *crud.Client {
+	if s.embedded == nil {
+		return nil
+	}
+	return s.client
+}
+
+// public returns what is served at /crud/, or nil.
+func (s *store) public(cfg config) http.Handler {
+	if s.embedded == nil || !cfg.servesCRUD() {
+		return nil
+	}
+	return s.embedded.Public()
+}
+
+// Close closes the embedded store.
+func (s *store) Close() error {
+	if s.embedded == nil {
+		return nil
+	}
+	return s.embedded.Close()
+}

@@ -1,0 +1,53 @@
+package users
+
+import (
+	"context"
+	"time"
+
+	"user-manager/providers"
+)
+
+// bounded is a provider each of whose calls ends after a while.
+type bounded struct {
+	next    providers.Provider
+	timeout time.Duration
+}
+
+func within[T any](ctx context.Context, b bounded, call func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.timeout)
+	defer cancel()
+	return call(ctx)
+}
+
+func (b bounded) do(ctx context.Context, call func(context.Context) error) error {
+	_, err := within(ctx, b, func(ctx context.Context) (struct{}, error) { return struct{}{}, call(ctx) })
+	return err
+}
+
+func (b bounded) Create(ctx context.Context, a providers.NewAccount) (providers.Account, error) {
+	return within(ctx, b, func(ctx context.Context) (providers.Account, error) { return b.next.Create(ctx, a) })
+}
+
+func (b bounded) Find(ctx context.Context, a providers.NewAccount) (providers.Account, error) {
+	return within(ctx, b, func(ctx context.Context) (providers.Account, error) { return b.next.Find(ctx, a) })
+}
+
+func (b bounded) Account(ctx context.Context, id string) (providers.Account, error) {
+	return within(ctx, b, func(ctx context.Context) (providers.Account, error) { return b.next.Account(ctx, id) })
+}
+
+func (b bounded) Update(ctx context.Context, id string, c providers.Change) (providers.Account, error) {
+	return within(ctx, b, func(ctx context.Context) (providers.Account, error) { return b.next.Update(ctx, id, c) })
+}
+
+func (b bounded) UserInfo(ctx context.Context, t providers.Ticket) (map[string]any, error) {
+	return within(ctx, b, func(ctx context.Context) (map[string]any, error) { return b.next.UserInfo(ctx, t) })
+}
+
+func (b bounded) Delete(ctx context.Context, id string) error {
+	return b.do(ctx, func(ctx context.Context) error { return b.next.Delete(ctx, id) })
+}
+
+func (b bounded) ChangePassword(ctx context.Context, id string) error {
+	return b.do(ctx, func(ctx context.Context) error { return b.next.ChangePassword(ctx, id) })
+}
