@@ -55,6 +55,9 @@ func TestPageInBrowser(t *testing.T) {
 	mux.HandleFunc("GET /ums/users/count", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Write([]byte("8472"))
+		if r.URL.RawQuery != "" {
+			t.Errorf("the page sent parameters that nobody filled in: %s", r.URL.RawQuery)
+		}
 	})
 	server := httptest.NewServer(seen.note(mux))
 	defer server.Close()
