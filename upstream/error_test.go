@@ -1,0 +1,71 @@
+package upstream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"user-manager/upstream"
+)
+
+func TestErrorText(t *testing.T) {
+	tests := map[string]struct {
+		err  upstream.Error
+		want string
+	}{
+		"an answer": {upstream.Error{Service: "CRUD", Route: "PATCH /users/:id", Status: 404},
+			"CRUD PATCH /users/:id responded with a 404 status code"},
+		"no answer": {upstream.Error{Service: "Auth", Route: "GET /users/:id"},
+			"Auth GET /users/:id could not be reached"},
+		"the upstream's words and the cause stay out of it": {
+			upstream.Error{Service: "Auth", Route: "POST /users", Status: 409, Message: "ada@example.com is taken", Err: errors.New("ada@example.com")},
+			"Auth POST /users responded with a 409 status code"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := test.err.Error(); got != test.want {
+				t.Errorf("text: %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestRefusedAndStatus(t *testing.T) {
+	tests := map[string]struct {
+		err     error
+		refused bool
+		status  int
+	}{
+		"no error":             {nil, false, 0},
+		"another error":        {errors.New("something else"), false, 0},
+		"bad request":          {&upstream.Error{Status: 400}, true, 400},
+		"not found":            {&upstream.Error{Status: 404}, true, 404},
+		"too many requests":    {&upstream.Error{Status: 429}, true, 429},
+		"the last refusal":     {&upstream.Error{Status: 499}, true, 499},
+		"server error":         {&upstream.Error{Status: 500}, false, 500},
+		"a redirect":           {&upstream.Error{Status: 302}, false, 302},
+		"no answer":            {&upstream.Error{Err: context.DeadlineExceeded}, false, 0},
+		"wrapped":              {fmt.Errorf("delete user: %w", &upstream.Error{Status: 404}), true, 404},
+		"joined":               {errors.Join(errors.New("first"), &upstream.Error{Status: 409}), true, 409},
+		"the outer of two":     {&upstream.Error{Status: 500, Err: &upstream.Error{Status: 404}}, false, 500},
+		"no answer around one": {&upstream.Error{Err: &upstream.Error{Status: 404}}, false, 0},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := upstream.Refused(test.err); got != test.refused {
+				t.Errorf("Refused: %v, want %v", got, test.refused)
+			}
+			if got := upstream.Status(test.err); got != test.status {
+				t.Errorf("Status: %d, want %d", got, test.status)
+			}
+		})
+	}
+}
+
+func TestErrorLeadsToItsCause(t *testing.T) {
+	err := fmt.Errorf("create user: %w", &upstream.Error{Service: "CRUD", Route: "POST /users/", Err: context.Canceled})
+	if !errors.Is(err, context.Canceled) {
+		t.Error("errors.Is does not find the cause")
+	}
+}
