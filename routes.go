@@ -3,11 +3,12 @@ package main
 import (
 	"log/slog"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
+	"user-manager/apidoc"
 	"user-manager/crud"
-	"user-manager/documentation"
 	"user-manager/providers"
 	"user-manager/upstream"
 	"user-manager/users"
@@ -79,15 +80,15 @@ func (a *api) handler() http.Handler {
 	for _, r := range a.statusRoutes() {
 		handle("", r)
 	}
-	docs := documentation.Handler(a.prefix, a.version)
+	docs := apidoc.Handler(a.prefix, a.version)
 	mux.Handle("/documentation", docs)
 	mux.Handle("/documentation/", docs)
 	if a.embedded != nil {
 		mux.Handle(a.prefix+"/crud/", http.StripPrefix(a.prefix+"/crud", a.embedded))
 	}
 	if frontend, ok := a.provider.(providers.Frontend); ok {
-		path, pages := frontend.Mount()
-		mux.Handle(a.prefix+path, http.StripPrefix(a.prefix, pages))
+		place, pages := frontend.Mount()
+		mux.Handle(a.prefix+place, http.StripPrefix(a.prefix, pages))
 	}
 	return a.identify(a.logged(jsonErrors(mux)))
 }
@@ -97,7 +98,7 @@ func (a *api) handler() http.Handler {
 func jsonErrors(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
-		if pattern != "" {
+		if pattern != "" && isClean(r.URL.Path) {
 			mux.ServeHTTP(w, r)
 			return
 		}
@@ -111,6 +112,9 @@ func jsonErrors(mux *http.ServeMux) http.Handler {
 		writeFailure(w, http.StatusNotFound, "there is no route "+r.Method+" "+strings.ToValidUTF8(r.URL.Path, "�"))
 	})
 }
+
+// isClean reports whether mux takes the path as it is: it would redirect others.
+func isClean(p string) bool { return p == path.Clean(p) || p == path.Clean(p)+"/" }
 
 // headerOnly keeps the status and header of an answer and drops its body.
 type headerOnly struct {

@@ -2,8 +2,6 @@
 // serves it, as JSON, as YAML and as a page for people that needs nothing from outside.
 //
 // Package conform, below it, holds the service's answers against the description in tests.
-//
-// It cannot have its folder's name: Go skips files of a package called documentation.
 package apidoc
 
 import (

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"sync"
 
-	apidoc "user-manager/documentation"
+	apidoc "user-manager/apidoc"
 )
 
 // Checker knows what the description allows. It may be used by several goroutines at once.

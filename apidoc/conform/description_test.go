@@ -12,7 +12,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	apidoc "user-manager/documentation"
+	apidoc "user-manager/apidoc"
 )
 
 // The tests of this file judge the description itself by the rules of OpenAPI 3.1.
