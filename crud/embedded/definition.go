@@ -1,0 +1,183 @@
+package embedded
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Definition declares a collection, in the CRUD Service's own format of fields; the
+// six standard fields may be left out. Open and Internal are ours alone.
+type Definition struct {
+	Name         string  `json:"name"`
+	Path         string  `json:"endpointBasePath"`
+	DefaultState string  `json:"defaultState,omitempty"` // "": DRAFT, as the CRUD Service has it
+	Fields       []Field `json:"fields"`
+	Indexes      []Index `json:"indexes,omitempty"`
+
+	// Open accepts any further field at the top and keeps it as it is: it may be
+	// filtered, sorted, projected and patched like a path below a RawObject.
+	Open bool `json:"open,omitempty"`
+	// Internal keeps the collection out of [Store.Public].
+	Internal bool `json:"internal,omitempty"`
+}
+
+// Field declares a field: its Type is string, number, boolean, Date, ObjectId, Array
+// (of Items), RawObject (any object, or one with a JSON Schema) or GeoPoint.
+type Field struct {
+	Name     string          `json:"name"`
+	Type     string          `json:"type"`
+	Required bool            `json:"required,omitempty"`
+	Nullable bool            `json:"nullable,omitempty"`
+	Items    *Field          `json:"items,omitempty"`
+	Schema   json.RawMessage `json:"schema,omitempty"`
+}
+
+// Index declares an index. A unique one holds where every of its fields is present
+// and not null: documents without them never collide. Types other than normal are
+// accepted and do nothing.
+type Index struct {
+	Name   string       `json:"name"`
+	Type   string       `json:"type,omitempty"`
+	Unique bool         `json:"unique,omitempty"`
+	Fields []IndexField `json:"fields"`
+}
+
+// IndexField is a field of an index, or a dotted path, with 1 or -1 as its order.
+type IndexField struct {
+	Name  string `json:"name"`
+	Order int    `json:"order,omitempty"`
+}
+
+// The states of a document, and where each may go.
+var states = []string{"PUBLIC", "DRAFT", "TRASH", "DELETED"}
+
+var standardFields = []Field{
+	{Name: "_id", Type: kindID, Required: true},
+	{Name: "__STATE__", Type: kindString, Required: true},
+	{Name: "creatorId", Type: kindString, Required: true},
+	{Name: "createdAt", Type: kindDate, Required: true},
+	{Name: "updaterId", Type: kindString, Required: true},
+	{Name: "updatedAt", Type: kindDate, Required: true},
+}
+
+func isStandard(name string) bool {
+	return slices.ContainsFunc(standardFields, func(f Field) bool { return f.Name == name })
+}
+
+// Users is the collection of users below path: the standard fields of a user, and
+// any other that the schemas of the user groups let through.
+func Users(path string) Definition {
+	return Definition{
+		Name: "users", Path: path, DefaultState: "PUBLIC", Open: true,
+		Fields: []Field{
+			{Name: "userGroup", Type: kindString, Required: true},
+			{Name: "authUserId", Type: kindString},
+			{Name: "username", Type: kindString},
+			{Name: "email", Type: kindString},
+			{Name: "blocked", Type: kindBool},
+			{Name: "expirationDate", Type: kindDate},
+			{Name: "expirationId", Type: kindString},
+			{Name: "roles", Type: kindArray, Items: &Field{Type: kindString}},
+		},
+		Indexes: append(standardIndexes(),
+			index("authUserId", false, "authUserId"),
+			index("username_unique", true, "username"),
+			index("email_unique", true, "email")),
+	}
+}
+
+// Groups is the collection of user groups (ums-config) below path.
+func Groups(path string) Definition {
+	return Definition{
+		Name: "ums-config", Path: path, DefaultState: "PUBLIC",
+		Fields: []Field{
+			{Name: "userGroup", Type: kindString, Required: true},
+			{Name: "crudSchema", Type: kindObject, Required: true},
+			{Name: "label", Type: kindString, Required: true},
+			{Name: "authUserCreationDisabled", Type: kindBool},
+		},
+		Indexes: append(standardIndexes(), index("ug", true, "userGroup")),
+	}
+}
+
+// Roles is the collection of roles below path.
+func Roles(path string) Definition {
+	return Definition{
+		Name: "roles", Path: path, DefaultState: "PUBLIC",
+		Fields: []Field{
+			{Name: "roleId", Type: kindString, Required: true},
+			{Name: "name", Type: kindString, Required: true},
+			{Name: "description", Type: kindString},
+			{Name: "permissions", Type: kindArray, Required: true, Items: &Field{Type: kindString}},
+		},
+		Indexes: append(standardIndexes(), index("rid", true, "roleId")),
+	}
+}
+
+func standardIndexes() []Index {
+	return []Index{
+		index("_id", true, "_id"),
+		{Name: "createdAt", Type: "normal", Fields: []IndexField{{Name: "createdAt", Order: -1}}},
+		index("stateIndex", false, "__STATE__"),
+	}
+}
+
+func index(name string, unique bool, field string) Index {
+	return Index{Name: name, Type: "normal", Unique: unique, Fields: []IndexField{{Name: field, Order: 1}}}
+}
+
+// check reports everything that is wrong with the definition, joined.
+func (d *Definition) check() error {
+	var problems []error
+	wrong := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if d.Name == "" {
+		wrong("the collection has no name")
+	}
+	if base := strings.Trim(d.Path, "/"); base == "" || base == "-" || strings.HasPrefix(base, "-/") {
+		wrong("endpointBasePath %q is not the path of a collection", d.Path)
+	}
+	if d.DefaultState != "" && !slices.Contains(states, d.DefaultState) {
+		wrong("defaultState %q is not one of %s", d.DefaultState, strings.Join(states, ", "))
+	}
+	seen := map[string]bool{}
+	for _, f := range d.Fields {
+		switch {
+		case f.Name == "" || strings.ContainsAny(f.Name, ".$"):
+			wrong("field name %q is empty or holds a dot or a dollar", f.Name)
+		case seen[f.Name]:
+			wrong("field %q is declared twice", f.Name)
+		}
+		seen[f.Name] = true
+	}
+	for _, ix := range d.Indexes {
+		if ix.Name == "" || len(ix.Fields) == 0 {
+			wrong("index %q has no name or no fields", ix.Name)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// orderedKeys gives the keys of a JSON object in the order they are written in.
+func orderedKeys(text json.RawMessage) []string {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil
+	}
+	var keys []string
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return keys
+		}
+		keys = append(keys, key.(string))
+		var skipped json.RawMessage
+		if dec.Decode(&skipped) != nil {
+			return keys
+		}
+	}
+	return keys
+}

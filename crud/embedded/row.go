@@ -1,0 +1,122 @@
+package embedded
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"user-manager/crud/document"
+)
+
+// row is a document as its table holds it.
+type row struct {
+	id, state string
+	text      []byte
+	columns   []any // of the collection's columns, in order
+}
+
+// newRow lays out a document: the standard fields, then those of the definition, then
+// further ones by name. raw has the texts of fields that are to stay as they were
+// written.
+func (c *collection) newRow(doc document.Document, raw document.Raw) row {
+	r := row{text: make([]byte, 0, 512), columns: make([]any, len(c.columns))}
+	r.id, _ = doc["_id"].(string)
+	r.state, _ = doc["__STATE__"].(string)
+	r.text = append(r.text, '{')
+	known := 0
+	for _, f := range c.fields {
+		if v, ok := doc[f.name]; ok {
+			r.text = appendField(r.text, f.name, v, raw)
+			known++
+		}
+	}
+	if known < len(doc) {
+		for _, name := range sortedKeys(doc) {
+			if c.byName[name] == nil {
+				r.text = appendField(r.text, name, doc[name], raw)
+			}
+		}
+	}
+	r.text = append(r.text, '}')
+	for i, col := range c.columns {
+		v, _ := document.Get(doc, col.path)
+		r.columns[i] = columnValue(v)
+	}
+	return r
+}
+
+func appendField(dst []byte, name string, v any, raw document.Raw) []byte {
+	if len(dst) > 1 {
+		dst = append(dst, ',')
+	}
+	dst = append(document.AppendJSON(dst, name), ':')
+	text, ok := raw[name]
+	if !ok {
+		return document.AppendJSON(dst, v)
+	}
+	return append(dst, text...)
+}
+
+// keepRaw picks the texts that are stored as they were written: those of fields whose
+// values are kept as they are. So keys inside them keep their order.
+func (c *collection) keepRaw(raw document.Raw) document.Raw {
+	var kept document.Raw
+	for name, text := range raw {
+		f := c.byName[name]
+		if f != nil && !f.asIs() || text[0] != '{' && text[0] != '[' || !utf8.ValidString(text) {
+			continue
+		}
+		compact := text
+		if strings.ContainsAny(text, " \t\r\n") {
+			var buf bytes.Buffer
+			if json.Compact(&buf, []byte(text)) != nil {
+				continue
+			}
+			compact = buf.String()
+		}
+		if kept == nil {
+			kept = document.Raw{}
+		}
+		kept[name] = compact
+	}
+	return kept
+}
+
+// Leading bytes of the values that SQLite has no type for, in MongoDB's order.
+const (
+	blobObject = 1
+	blobArray  = 2
+	blobBool   = 3
+)
+
+// columnValue is a value as a column holds it, so that SQLite orders and compares
+// values as package document does: null, numbers, texts, all others as bytes.
+func columnValue(v any) any {
+	switch v := v.(type) {
+	case nil, string, float64:
+		return v
+	case bool:
+		if v {
+			return []byte{blobBool, 1}
+		}
+		return []byte{blobBool, 0}
+	case []any:
+		return document.AppendJSON([]byte{blobArray}, v)
+	}
+	return document.AppendJSON([]byte{blobObject}, v)
+}
+
+// readDocument parses a stored text.
+func readDocument(text string) (document.Document, error) {
+	v, err := document.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	doc, ok := v.(map[string]any)
+	if !ok {
+		return nil, errors.New("a stored document is no object: the database is damaged")
+	}
+	return doc, nil
+}
