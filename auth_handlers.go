@@ -32,7 +32,7 @@ func (a *api) login(w http.ResponseWriter, r *http.Request) error {
 // refresh handles POST /refreshtoken.
 func (a *api) refresh(w http.ResponseWriter, r *http.Request) error {
 	type request struct {
-		RefreshToken secretField `json:"refreshToken" validate:"required"`
+		RefreshToken secretField `json:"refreshToken"`
 	}
 	in, err := decodeForm[request](r)
 	if err != nil {
@@ -41,9 +41,12 @@ func (a *api) refresh(w http.ResponseWriter, r *http.Request) error {
 	ticket := ticketOf(r)
 	access := ticket.AccessToken
 	if access.IsZero() {
-		access = ticket.SessionID
+		access = ticket.SessionID // a session of cookies has no refresh token
 	}
-	if access.IsZero() {
+	switch {
+	case in.RefreshToken.IsZero() && ticket.SessionID.IsZero():
+		return badRequest("refreshToken: is required")
+	case access.IsZero():
 		return &requestError{http.StatusUnauthorized, "Authorization: the expired access token is required, as a bearer token"}
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), a.timeout)

@@ -238,7 +238,8 @@ func newValidator() *validator.Validate {
 // validateRequest checks a decoded request by its tags. v may be a slice.
 func validateRequest(v any) error {
 	var err error
-	if reflect.TypeOf(v).Kind() == reflect.Slice {
+	isList := reflect.TypeOf(v).Kind() == reflect.Slice
+	if isList {
 		err = validate.Var(v, "dive")
 	} else {
 		err = validate.Struct(v)
@@ -249,9 +250,9 @@ func validateRequest(v any) error {
 	}
 	var found []string
 	for _, field := range invalid {
-		_, name, nested := strings.Cut(field.Namespace(), ".")
-		if !nested {
-			name = field.Namespace()
+		name := field.Namespace() // "[0].field", or "type.field"
+		if !isList {
+			_, name, _ = strings.Cut(name, ".")
 		}
 		found = append(found, name+": "+fieldReason(field))
 	}

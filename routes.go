@@ -86,11 +86,25 @@ func (a *api) handler() http.Handler {
 	if a.embedded != nil {
 		mux.Handle(a.prefix+"/crud/", http.StripPrefix(a.prefix+"/crud", a.embedded))
 	}
-	if frontend, ok := a.provider.(providers.Frontend); ok {
+	if frontend, ok := frontendOf(a.provider); ok {
 		place, pages := frontend.Mount()
 		mux.Handle(a.prefix+place, http.StripPrefix(a.prefix, pages))
 	}
 	return a.identify(a.logged(jsonErrors(mux)))
+}
+
+// frontendOf returns the provider's pages, those of a wrapped provider too.
+func frontendOf(p providers.Provider) (providers.Frontend, bool) {
+	for {
+		if frontend, ok := p.(providers.Frontend); ok {
+			return frontend, true
+		}
+		wrapper, ok := p.(interface{ Unwrap() providers.Provider })
+		if !ok {
+			return nil, false
+		}
+		p = wrapper.Unwrap()
+	}
 }
 
 // jsonErrors answers 404 and 405 as the other errors are, where mux would in plain

@@ -88,7 +88,7 @@ func openEmbedded(ctx context.Context, cfg config, log *slog.Logger) (*store, er
 
 // collections are those of the embedded store.
 func collections(s storeConfig) []embedded.Definition {
-	journal := embedded.Definition{Name: "journal", Path: s.journal, Open: true, Internal: true}
+	journal := embedded.Definition{Name: "journal", Path: s.journal, DefaultState: crud.Public, Open: true, Internal: true}
 	return append(fake.Collections(), embedded.Users(s.users), embedded.Groups(s.groups), embedded.Roles(s.roles), journal)
 }
 

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"user-manager/crud"
+	"user-manager/crud/embedded"
+)
+
+// A process is the built service, running.
+type process struct {
+	cmd *exec.Cmd
+	url string
+	out *bytes.Buffer // its standard error; read once the process is over
+}
+
+// build builds the service and returns the binary.
+func build(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "user-manager")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// launch starts the service on a free port and waits until it listens.
+func launch(t *testing.T, binary string, env ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.CommandContext(t.Context(), binary), out: &bytes.Buffer{}}
+	p.cmd.Dir = t.TempDir()
+	p.cmd.Env = append([]string{"HTTP_PORT=0", "PATH=" + os.Getenv("PATH")}, env...)
+	p.cmd.Stderr = p.out
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.cmd.Process.Kill(); _ = p.cmd.Wait() }) // it may be over
+	lines := bufio.NewScanner(stdout)
+	for p.url == "" && lines.Scan() {
+		var line struct{ Msg, Addr string }
+		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
+			p.url = "http://" + line.Addr
+		}
+	}
+	if p.url == "" {
+		_ = p.cmd.Wait()
+		t.Fatalf("the service does not listen: %s", p.out)
+	}
+	go io.Copy(io.Discard, stdout) // ends with the process
+	return p
+}
+
+// stop ends the process with a signal and returns how it exited.
+func (p *process) stop(signal syscall.Signal) error {
+	_ = p.cmd.Process.Signal(signal)
+	return p.cmd.Wait()
+}
+
+func post(url, body string) (int, string, error) {
+	res, err := http.Post(url, "application/json", strings.NewReader(body))
+	if err != nil {
+		return 0, "", err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(answer), err
+}
+
+// TestKilledWhileCreating kills the service under concurrent creations, again and
+// again. After the next start every acknowledged user is there and can log in, and
+// every user has its account and every account its user.
+func TestKilledWhileCreating(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and kills the service")
+	}
+	t.Parallel()
+	binary, path := build(t), filepath.Join(t.TempDir(), "users.db")
+	env := []string{"EMBEDDED_PATH=" + path, "RANDOM_PWD_GEN=false"}
+	var mu sync.Mutex
+	var acknowledged []string // names; guarded by mu
+	const rounds, creators = 4, 16
+	for round := range rounds {
+		p := launch(t, binary, env...)
+		until := int64(30 + 25*round)
+		var created atomic.Int64
+		var g errgroup.Group
+		for creator := range creators {
+			g.Go(func() error {
+				for i := 0; ; i++ {
+					name := fmt.Sprintf("user-%d-%d-%d", round, creator, i)
+					status, answer, err := post(p.url+"/users/", `{"userGroup":"customers","username":"`+name+`","email":"`+name+`@example.com","password":"correct horse"}`)
+					if err != nil {
+						return nil // killed
+					}
+					if status != http.StatusOK {
+						return fmt.Errorf("create = %d %s", status, answer)
+					}
+					mu.Lock()
+					acknowledged = append(acknowledged, name)
+					mu.Unlock()
+					if created.Add(1) == until {
+						_ = p.cmd.Process.Kill()
+					}
+				}
+			})
+		}
+		if err := g.Wait(); err != nil {
+			t.Error(err)
+		}
+		_ = p.cmd.Wait() // killed
+	}
+	p := launch(t, binary, env...)
+	for _, name := range acknowledged {
+		status, answer, err := post(p.url+"/oauth/token", `{"username":"`+name+`","password":"correct horse"}`)
+		if err != nil || status != http.StatusOK {
+			t.Errorf("log in of an acknowledged user = %d %s, %v", status, answer, err)
+		}
+	}
+	if err := p.stop(syscall.SIGTERM); err != nil {
+		t.Errorf("exit after SIGTERM: %v\n%s", err, p.out)
+	}
+	checkPairs(t, path, len(acknowledged))
+}
+
+// checkPairs opens the store at path and reports every user without its account and
+// every account without its user.
+func checkPairs(t *testing.T, path string, least int) {
+	t.Helper()
+	cfg, err := loadConfig(environment(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := embedded.Open(t.Context(), embedded.Config{Path: path, Collections: collections(cfg.store), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	client, err := crud.New("http://embedded", crud.InProcess(db), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &harness{t: t, client: client}
+	users, accounts := map[string]bool{}, map[string]bool{}
+	for _, user := range h.all("/users") {
+		id, _ := user["authUserId"].(string)
+		users[id] = true
+	}
+	for _, account := range h.all("/fake/accounts") {
+		accounts[accountID(account)] = true
+	}
+	for id := range users {
+		if !accounts[id] {
+			t.Errorf("user with authUserId %q has no account", id)
+		}
+	}
+	for id := range accounts {
+		if !users[id] {
+			t.Errorf("account %q has no user", id)
+		}
+	}
+	if len(users) < least {
+		t.Errorf("%d users, but %d were acknowledged", len(users), least)
+	}
+	if left := h.all("/journal"); len(left) != 0 {
+		t.Errorf("the journal still has %v", left)
+	}
+}

@@ -1,0 +1,296 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"user-manager/crud"
+	"user-manager/upstream/faults"
+)
+
+// An operation is a request that is tried with every fault at every upstream call.
+type operation struct {
+	name string
+	env  map[string]string
+	// prepare makes what the operation needs, before anything goes wrong.
+	prepare func(h *harness)
+	request func(h *harness) reply
+	// again are the statuses that the request made once more may have when it had
+	// succeeded before: what was to be done is done.
+	again []int
+	// survives tells the calls whose failure does not fail the request.
+	survives func(call string) bool
+}
+
+const (
+	annFields = `"userGroup":"customers","email":"ann@example.com","username":"ann","name":"Ann","password":"correct horse"`
+	ann       = `{` + annFields + `}`
+)
+
+// withAnn makes a user with an account; <id1> is the user, <id2> is in its
+// authUserId.
+func withAnn(h *harness) {
+	h.must("POST", "/users/?sendResetPwdEmail=false", ann)
+	h.must("GET", "/users/?_p=authUserId", "")
+}
+
+func inState(states ...string) func(h *harness) {
+	return func(h *harness) {
+		withAnn(h)
+		for _, state := range states {
+			h.must("POST", "/users/state", `[{"filter":{"_id":"<id1>"},"stateTo":"`+state+`"}]`)
+		}
+	}
+}
+
+func isMail(call string) bool {
+	return strings.Contains(call, "change-password") || strings.Contains(call, "ChangePassword")
+}
+
+func operations() []operation {
+	send := func(method, path, body string, header ...string) func(*harness) reply {
+		return func(h *harness) reply { return h.call(method, path, body, header...) }
+	}
+	logIn := func(h *harness) {
+		withAnn(h)
+		h.must("POST", "/oauth/token", `{"username":"ann","password":"correct horse"}`)
+	}
+	return []operation{
+		{name: "create", request: send("POST", "/users/", ann), again: []int{409}, survives: isMail},
+		{name: "create blocked", request: send("POST", "/users/", `{"blocked":true,`+annFields+`}`), again: []int{409}, survives: isMail},
+		{name: "create with the account postponed", request: send("POST", "/users/?postponeAuthUserCreation=true", ann), again: []int{409}},
+		{name: "create in a group without accounts", request: send("POST", "/users/", `{"userGroup":"contacts","name":"Ann","email":"ann@example.com"}`), again: []int{409}},
+		{name: "register", prepare: func(h *harness) { h.must("POST", "/users/?postponeAuthUserCreation=true", ann) },
+			request: send("POST", "/users/register", `{"_id":"<id1>","password":"correct horse"}`), again: []int{409}, survives: isMail},
+		{name: "create with id", prepare: orphanAccount, request: send("POST", "/users/with-id", `{"authUserId":"fake|<id2>","userGroup":"customers","name":"Ann"}`), again: []int{409}},
+		{name: "create with id, blocked", prepare: orphanAccount, request: send("POST", "/users/with-id", `{"authUserId":"fake|<id2>","userGroup":"customers","blocked":true}`), again: []int{409}},
+		{name: "patch what the account does not know", prepare: withAnn, request: send("PATCH", "/users/<id1>", `{"$set":{"name":"Anna"},"$unset":{"username":true}}`)},
+		{name: "patch a field of the user alone", prepare: withAnn, request: send("PATCH", "/users/<id1>", `{"name":"Anna"}`)},
+		{name: "patch the address", prepare: withAnn, request: send("PATCH", "/users/<id1>", `{"email":"anna@example.com","name":"Anna"}`)},
+		{name: "patch to blocked", prepare: withAnn, request: send("PATCH", "/users/<id1>", `{"$set":{"blocked":true,"email":"anna@example.com"}}`)},
+		{name: "patch to unblocked", prepare: func(h *harness) { withAnn(h); h.must("PATCH", "/users/<id1>", `{"blocked":true}`) },
+			request: send("PATCH", "/users/<id1>", `{"$unset":{"blocked":true},"$set":{"email":"anna@example.com"}}`)},
+		{name: "delete", prepare: withAnn, request: send("DELETE", "/users/<id1>", ""), again: []int{500}},
+		{name: "delete in TRASH", prepare: inState("TRASH"), request: send("DELETE", "/users/<id1>", ""), again: []int{500}},
+		{name: "soft-delete", prepare: withAnn, request: send("POST", "/users/<id1>/soft-delete", "")},
+		{name: "soft-delete, keeping the account", env: map[string]string{"AUTH_HARD_DELETE": "false"}, prepare: withAnn, request: send("POST", "/users/<id1>/soft-delete", "")},
+		{name: "soft-delete from DRAFT", prepare: inState("DRAFT"), request: send("POST", "/users/<id1>/soft-delete", "")},
+		{name: "state to TRASH", prepare: withAnn, request: send("POST", "/users/state", `[{"filter":{"_id":"<id1>"},"stateTo":"TRASH"}]`)},
+		{name: "state to DELETED", prepare: inState("TRASH"), request: send("POST", "/users/state", `[{"filter":{"_id":"<id1>"},"stateTo":"DELETED"}]`)},
+		{name: "state to PUBLIC", prepare: inState("DRAFT"), request: send("POST", "/users/state", `[{"filter":{"_id":"<id1>"},"stateTo":"PUBLIC"}]`)},
+		{name: "change password", prepare: withAnn, request: send("POST", "/users/change-password", `{"authUserId":"fake|<id2>"}`)},
+		{name: "log in", prepare: withAnn, request: send("POST", "/oauth/token", `{"username":"ann","password":"correct horse"}`)},
+		{name: "refresh", prepare: logIn, request: send("POST", "/refreshtoken", `{"refreshToken":"<refresh1>"}`, "Authorization: Bearer <token1>"), again: []int{401}},
+		{name: "user info", prepare: logIn, request: send("GET", "/userinfo", "", "Authorization: Bearer <token1>")},
+		{name: "list", prepare: withAnn, request: send("GET", "/users/", "")},
+		{name: "count", prepare: withAnn, request: send("GET", "/users/count", "")},
+	}
+}
+
+// orphanAccount makes an account without a user: <id2> is in its id.
+func orphanAccount(h *harness) {
+	withAnn(h)
+	if err := h.client.Collection("/users").Delete(h.t.Context(), h.seen.values["<id1>"]); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// A world is what is true of users and accounts, whatever their ids.
+type world struct {
+	Users    []crud.Document
+	Accounts []crud.Document
+}
+
+func (h *harness) all(path string) []crud.Document {
+	h.t.Helper()
+	var docs []crud.Document
+	for doc, err := range h.client.Collection(path).All(h.t.Context(), crud.Query{States: crud.AllStates}) {
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		docs = append(docs, doc)
+	}
+	return docs
+}
+
+// world reads users and accounts beside the plan. Of a user's account it keeps
+// whether there is one.
+func (h *harness) world() world {
+	var w world
+	accounts := map[string]bool{}
+	for _, account := range h.all("/fake/accounts") {
+		accounts[accountID(account)] = true
+		w.Accounts = append(w.Accounts, crud.Document{
+			"username": account["username"], "email": account["email"], "blocked": account["blocked"] == true,
+		})
+	}
+	for _, user := range h.all("/users") {
+		id, linked := user["authUserId"].(string)
+		kept := crud.Document{"account": accounts[id], "linked": linked}
+		for field, value := range user {
+			switch field {
+			case "_id", "authUserId", "createdAt", "creatorId", "updatedAt", "updaterId":
+			default:
+				kept[field] = value
+			}
+		}
+		w.Users = append(w.Users, kept)
+	}
+	return w
+}
+
+// accountID is the id of one of the fake's accounts.
+func accountID(account crud.Document) string { return fmt.Sprintf("fake|%v", account["key"]) }
+
+// failClosed reports an account that can log in although its user may not.
+func (h *harness) failClosed() error {
+	users := map[string]crud.Document{}
+	for _, user := range h.all("/users") {
+		id, _ := user["authUserId"].(string)
+		if key, marked := strings.CutPrefix(id, "creating|"); marked {
+			id = "fake|" + key
+		} else if key, marked := strings.CutPrefix(id, "registering|"); marked {
+			id = "fake|" + key
+		}
+		users[id] = user
+	}
+	for _, account := range h.all("/fake/accounts") {
+		if account["blocked"] == true {
+			continue
+		}
+		user, ok := users[accountID(account)]
+		if !ok {
+			return fmt.Errorf("an account without a user can log in")
+		}
+		if user["__STATE__"] != "PUBLIC" || user["blocked"] == true {
+			return fmt.Errorf("the account of a user in %v, blocked %v, can log in", user["__STATE__"], user["blocked"])
+		}
+	}
+	return nil
+}
+
+// keepsAccountWithoutUser: the operation begins with an account that has no user.
+func (o operation) keepsAccountWithoutUser() bool { return strings.HasPrefix(o.name, "create with id") }
+
+// start makes a service with what the operation needs.
+func (o operation) start(t *testing.T) *harness {
+	h := newHarness(t, o.env)
+	if o.prepare != nil {
+		o.prepare(h)
+	}
+	h.plan.Reset()
+	return h
+}
+
+// calls runs the operation with nothing going wrong and returns its upstream calls,
+// and the worlds before and after.
+func (o operation) calls(t *testing.T) (calls []string, before, after world) {
+	h := o.start(t)
+	before = h.world()
+	if got := o.request(h); got.status > 299 {
+		t.Fatalf("%s without a fault = %d %s", o.name, got.status, got.body)
+	}
+	return h.plan.Calls(), before, h.world()
+}
+
+// TestEveryFaultAtEveryCall fails each upstream call of each operation in each way.
+// After it: no account can log in that must not, everything is as before or as after
+// the operation as the answer says, and the same request made again completes.
+func TestEveryFaultAtEveryCall(t *testing.T) {
+	for _, o := range operations() {
+		t.Run(o.name, func(t *testing.T) {
+			t.Parallel()
+			var calls []string
+			var before, after world
+			synctest.Test(t, func(t *testing.T) { calls, before, after = o.calls(t) })
+			if len(calls) == 0 {
+				t.Fatal("the operation made no upstream call")
+			}
+			for n, call := range calls {
+				for _, fault := range faults.All() {
+					t.Run(fmt.Sprintf("%d %s, %s", n+1, strings.ReplaceAll(call, "/", "_"), fault), func(t *testing.T) {
+						synctest.Test(t, func(t *testing.T) {
+							o.checkFault(t, call, before, after, func(p *faults.Plan) { p.Arm(n+1, fault) })
+						})
+					})
+				}
+				for _, fault := range []faults.Fault{faults.Refuse500, faults.Timeout, faults.DropAnswer} {
+					t.Run(fmt.Sprintf("from %d %s on, %s", n+1, strings.ReplaceAll(call, "/", "_"), fault), func(t *testing.T) {
+						synctest.Test(t, func(t *testing.T) {
+							o.checkFault(t, call, before, after, func(p *faults.Plan) { p.ArmFrom(n+1, fault) })
+						})
+					})
+				}
+			}
+		})
+	}
+}
+
+func (o operation) checkFault(t *testing.T, call string, before, after world, arm func(*faults.Plan)) {
+	h := o.start(t)
+	arm(h.plan)
+	first := o.request(h)
+	if !o.keepsAccountWithoutUser() {
+		if err := h.failClosed(); err != nil {
+			t.Errorf("after %d %s: %v", first.status, first.body, err)
+		}
+	}
+	if first.status > 299 {
+		checkErrorBody(t, first)
+	} else if o.survives == nil || !o.survives(call) {
+		if diff := cmp.Diff(after, h.world()); diff != "" {
+			t.Errorf("answered %d but the work is not done (-want +got):\n%s", first.status, diff)
+		}
+	}
+	h.plan.Heal()
+	h.settle()
+	settled := h.world()
+	if !cmp.Equal(before, settled) && !cmp.Equal(after, settled) {
+		t.Errorf("half done after %d %s:\nagainst before (-want +got):\n%s\nagainst after (-want +got):\n%s",
+			first.status, first.body, cmp.Diff(before, settled), cmp.Diff(after, settled))
+	}
+	second := o.request(h)
+	if second.status > 299 && !(slices.Contains(o.again, second.status) && cmp.Equal(after, settled)) {
+		t.Errorf("made again = %d %s, after %d %s", second.status, second.body, first.status, first.body)
+	}
+	if diff := cmp.Diff(after, h.world()); diff != "" {
+		t.Errorf("made again, the work is not done (-want +got):\n%s", diff)
+	}
+	if err := h.failClosed(); err != nil {
+		t.Errorf("made again: %v", err)
+	}
+}
+
+// settle lets the time pass that open operations are left alone, and settles them.
+func (h *harness) settle() {
+	h.t.Helper()
+	time.Sleep(10 * time.Minute) // on the bubble's clock
+	if err := h.api.users.Recover(h.t.Context()); err != nil {
+		h.t.Fatal(err)
+	}
+	if n := h.api.users.Unsettled(); n != 0 {
+		h.t.Errorf("%d operations are not settled", n)
+	}
+	if left := h.all("/journal"); len(left) != 0 {
+		h.t.Errorf("the journal still has %v", left)
+	}
+}
+
+func checkErrorBody(t *testing.T, got reply) {
+	t.Helper()
+	var body failure
+	if err := json.Unmarshal([]byte(got.body), &body); err != nil {
+		t.Fatalf("error body %q: %v", got.body, err)
+	}
+	if body.StatusCode != got.status || body.Error != http.StatusText(got.status) || body.Message == "" {
+		t.Errorf("error body of a %d = %s", got.status, got.body)
+	}
+}

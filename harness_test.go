@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"user-manager/apidoc/conform"
+	"user-manager/crud"
+	"user-manager/crud/crudtest"
+	"user-manager/crud/embedded"
+	"user-manager/providers"
+	"user-manager/providers/providertest"
+	"user-manager/upstream/faults"
+)
+
+// A harness is the whole service in this process, on a store in memory, with a plan
+// of what goes wrong upstream. Every answer is held against the API description.
+type harness struct {
+	t        *testing.T
+	plan     *faults.Plan       // counts and fails the calls of the service
+	client   *crud.Client       // the store, beside the plan
+	provider providers.Provider // the provider, beside the plan
+	api      *api
+	handler  http.Handler
+	seen     *placeholders
+}
+
+// newHarness makes a service configured by env on top of: a store in memory, and
+// passwords that are taken as given.
+func newHarness(t *testing.T, env map[string]string) *harness {
+	t.Helper()
+	vars := map[string]string{"EMBEDDED_PATH": ":memory:", "RANDOM_PWD_GEN": "false"}
+	maps.Copy(vars, env)
+	cfg, err := loadConfig(environment(vars))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &harness{t: t, plan: faults.NewPlan(), seen: newPlaceholders()}
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	db, err := embedded.Open(t.Context(), embedded.Config{
+		Path: cfg.store.path, Collections: collections(cfg.store), UserIDHeader: cfg.forwarding.UserIDKey, Log: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clean, err := newStore(cfg, "http://embedded", crud.InProcess(db))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := clean.seed(t.Context(), cfg.store); err != nil {
+		t.Fatal(err)
+	}
+	h.client = clean.client
+	lookup := environment(vars)
+	getenv := func(name string) string { value, _ := lookup(name); return value }
+	h.provider, err = providers.Open(t.Context(), cfg.provider, providers.Settings{Getenv: getenv, Log: log, Local: clean.client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if closer, ok := h.provider.(io.Closer); ok {
+			closer.Close()
+		}
+		db.Close()
+	})
+	faulty, err := newStore(cfg, "http://embedded", crudtest.NewFaulty(crud.InProcess(db), h.plan))
+	if err != nil {
+		t.Fatal(err)
+	}
+	faulty.embedded = db
+	h.api = newAPI(cfg, faulty, providertest.NewFaulty(h.provider, h.plan), log)
+	checker, err := conform.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.passRefusals {
+		checker = checker.WithSetting("UPSTREAM_ERROR_STATUS=passthrough")
+	}
+	h.handler = conform.Middleware(t, checker.WithPrefix(cfg.prefix), h.api.handler(), cfg.prefix+"/crud/", cfg.prefix+"/fake/", "/documentation")
+	return h
+}
+
+// A reply is an answer of the service, its body with placeholders.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// call makes a request; ids, tokens and times of earlier answers may stand in path,
+// body and header by their placeholders. A body is JSON unless a Content-Type is
+// among the header's "Name: value" lines.
+func (h *harness) call(method, path, body string, header ...string) reply {
+	h.t.Helper()
+	return h.callContext(h.t.Context(), method, path, body, header...)
+}
+
+func (h *harness) callContext(ctx context.Context, method, path, body string, header ...string) reply {
+	var sent io.Reader
+	if body != "" {
+		sent = strings.NewReader(h.seen.fill(body))
+	}
+	r := httptest.NewRequestWithContext(ctx, method, h.seen.fill(path), sent)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Set(name, h.seen.fill(value))
+	}
+	w := httptest.NewRecorder()
+	h.handler.ServeHTTP(w, r)
+	return reply{w.Code, w.Header(), h.seen.hide(w.Body.String())}
+}
+
+// must is call for what has to succeed.
+func (h *harness) must(method, path, body string, header ...string) reply {
+	h.t.Helper()
+	got := h.call(method, path, body, header...)
+	if got.status > 299 {
+		h.t.Fatalf("%s %s with %s = %d %s", method, path, body, got.status, got.body)
+	}
+	return got
+}
+
+// placeholders put "<id1>", "<time>" and "<token1>" in the place of values that
+// differ from run to run: the same value always has the same placeholder.
+type placeholders struct {
+	names  map[string]string // by value
+	values map[string]string // by placeholder
+	counts map[string]int
+}
+
+func newPlaceholders() *placeholders {
+	return &placeholders{names: map[string]string{}, values: map[string]string{}, counts: map[string]int{}}
+}
+
+var varying = regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z|eyJ[\w-]+\.[\w-]+\.[\w-]+|"refreshToken":"[^"]+"|[0-9a-f]{24}`)
+
+func (p *placeholders) hide(text string) string {
+	return varying.ReplaceAllStringFunc(text, func(value string) string {
+		switch {
+		case strings.HasPrefix(value, `"refreshToken"`):
+			return `"refreshToken":"` + p.name("refresh", strings.Split(value, `"`)[3]) + `"`
+		case strings.HasPrefix(value, "eyJ"):
+			return p.name("token", value)
+		case strings.Contains(value, "T"):
+			return "<time>"
+		}
+		return p.name("id", value)
+	})
+}
+
+func (p *placeholders) name(kind, value string) string {
+	if name, ok := p.names[value]; ok {
+		return name
+	}
+	p.counts[kind]++
+	name := fmt.Sprintf("<%s%d>", kind, p.counts[kind])
+	p.names[value], p.values[name] = name, value
+	return name
+}
+
+var placeholder = regexp.MustCompile(`<[a-z]+[0-9]+>`)
+
+func (p *placeholders) fill(text string) string {
+	return placeholder.ReplaceAllStringFunc(text, func(name string) string {
+		if value, ok := p.values[name]; ok {
+			return value
+		}
+		return name
+	})
+}
