@@ -61,7 +61,9 @@ type Authenticator interface {
 	Login(ctx context.Context, username string, password secret.Text) (Session, error)
 	// Refresh exchanges a refresh token, and the access token it came with (expired
 	// or not), for a new session. A refresh token works once. One that is unknown,
-	// used or of a blocked or deleted account is ErrUnauthorized.
+	// used or of a blocked or deleted account is ErrUnauthorized. A session of cookies
+	// has no refresh token: the value of its "sid" takes the place of both, given as
+	// accessToken.
 	Refresh(ctx context.Context, refreshToken, accessToken secret.Text) (Session, error)
 	// UserInfo returns the properties of the account that t was given to, "sub"
 	// among them. A ticket that is missing, expired or of a blocked or deleted

@@ -1,0 +1,68 @@
+package fake
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"user-manager/providers"
+	"user-manager/upstream"
+)
+
+// A refusal is a definite no. [call] makes an error of the provider's of it.
+type refusal struct {
+	reason  error // one of the providers package
+	message string
+}
+
+func (r *refusal) Error() string { return r.message }
+
+var (
+	errWrongCredentials = &refusal{providers.ErrUnauthorized, "Wrong email or password."}
+	errBlocked          = &refusal{providers.ErrUnauthorized, "user is blocked"}
+	errRefresh          = &refusal{providers.ErrUnauthorized, "Unknown or invalid refresh token."}
+	errNotLoggedIn      = &refusal{providers.ErrUnauthorized, "Unauthorized"}
+	errNoSuchUser       = &refusal{providers.ErrNotFound, "The user does not exist."}
+)
+
+func conflict(what string) error {
+	return &refusal{providers.ErrConflict, "The user already exists: " + what + "."}
+}
+
+func invalid(message string) error { return &refusal{providers.ErrInvalid, message} }
+
+// call does the work of one method of the provider. It does not start when ctx is
+// done, and gives its error the form that all errors of providers have: a refusal
+// as [providers.Refuse] makes it, a failure of the store as a failure of the
+// provider itself.
+func call[T any](ctx context.Context, route string, do func() (T, error)) (T, error) {
+	var none T
+	if ctx.Err() != nil {
+		return none, failure(ctx, route, nil)
+	}
+	got, err := do()
+	if err == nil {
+		return got, nil
+	}
+	if no, ok := errors.AsType[*refusal](err); ok {
+		return none, providers.Refuse(route, no.reason, no.message)
+	}
+	return none, failure(ctx, route, err)
+}
+
+// callOnly is call for work that has no result.
+func callOnly(ctx context.Context, route string, do func() error) error {
+	_, err := call(ctx, route, func() (struct{}, error) { return struct{}{}, do() })
+	return err
+}
+
+func failure(ctx context.Context, route string, err error) error {
+	failed := &upstream.Error{Service: providers.Service, Route: route, Err: err}
+	switch stored, ok := errors.AsType[*upstream.Error](err); {
+	case ctx.Err() != nil:
+		failed.Err = context.Cause(ctx)
+	case !ok || stored.Status != 0:
+		failed.Status = http.StatusInternalServerError
+	}
+	return failed
+}
