@@ -21,8 +21,11 @@ func (c *call) projection(p *params) (document.Projection, error) {
 	if names == "" && acl == nil {
 		return document.Projection{}, nil
 	}
-	p.view.columns = c.columnNames(names, acl)
-	return document.Include(p.view.columns, false), nil
+	columns := c.columnNames(names, acl)
+	if names != "" {
+		p.view.columns = columns
+	}
+	return document.Include(columns, false), nil
 }
 
 // columnNames are the known paths of _p that the columns of the ACL let through.

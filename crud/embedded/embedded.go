@@ -68,7 +68,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 
 func (cfg Config) complete() (Config, error) {
 	if cfg.Path == "" {
-		return cfg, errors.New("the embedded store has no path: name a file, or :memory:")
+		return cfg, errors.New("the embedded store has no path: name a file, or use :memory: for none")
 	}
 	switch cfg.Sync {
 	case "":
