@@ -1,10 +1,12 @@
 package fake
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -211,35 +213,7 @@ func TestPasswordsAreHashed(t *testing.T) {
 func TestFailingStore(t *testing.T) {
 	plan := faults.NewPlan()
 	local := storeThrough(t, func(rt http.RoundTripper) http.RoundTripper { return crudtest.NewFaulty(rt, plan) })
-	for name, method := range map[string]func(*Provider, providers.Session, string) error{
-		"Login": func(p *Provider, _ providers.Session, _ string) error {
-			_, err := p.Login(t.Context(), "ada", secret.New(password))
-			return err
-		},
-		"Refresh": func(p *Provider, s providers.Session, _ string) error {
-			_, err := p.Refresh(t.Context(), s.RefreshToken, s.AccessToken)
-			return err
-		},
-		"UserInfo": func(p *Provider, s providers.Session, _ string) error {
-			_, err := p.UserInfo(t.Context(), providers.Ticket{AccessToken: s.AccessToken})
-			return err
-		},
-		"Create": func(p *Provider, _ providers.Session, _ string) error {
-			_, err := p.Create(t.Context(), bob())
-			return err
-		},
-		"Account": func(p *Provider, _ providers.Session, id string) error {
-			_, err := p.Account(t.Context(), id)
-			return err
-		},
-		"Update": func(p *Provider, _ providers.Session, id string) error {
-			_, err := p.Update(t.Context(), id, providers.Change{Email: new("new@example.com")})
-			return err
-		},
-		"Delete":         func(p *Provider, _ providers.Session, id string) error { return p.Delete(t.Context(), id) },
-		"Ping":           func(p *Provider, _ providers.Session, _ string) error { return p.Ping(t.Context()) },
-		"ChangePassword": func(p *Provider, _ providers.Session, id string) error { return p.ChangePassword(t.Context(), id) },
-	} {
+	for name, method := range methods {
 		for fault, status := range map[faults.Fault]int{
 			faults.Refuse500: 500, faults.Refuse429: 500, faults.Unreachable: 0, faults.DropAnswer: 0,
 		} {
@@ -250,7 +224,7 @@ func TestFailingStore(t *testing.T) {
 				session := mustLogin(t, p, "ada")
 				plan.Reset()
 				plan.Arm(n, fault)
-				err := method(p, session, id)
+				err := method(t.Context(), p, session, id)
 				made := plan.Calls()
 				plan.Reset()
 				for _, c := range Collections() {
@@ -272,6 +246,57 @@ func TestFailingStore(t *testing.T) {
 					t.Errorf("%s, call %d (%s), %v: %v, want a failure of %s with status %d", name, n, made[n-1], fault, err, providers.Service, status)
 				}
 			}
+		}
+	}
+}
+
+// methods are those of a provider that ask its store.
+var methods = map[string]func(context.Context, *Provider, providers.Session, string) error{
+	"Login": func(ctx context.Context, p *Provider, _ providers.Session, _ string) error {
+		_, err := p.Login(ctx, "ada", secret.New(password))
+		return err
+	},
+	"Refresh": func(ctx context.Context, p *Provider, s providers.Session, _ string) error {
+		_, err := p.Refresh(ctx, s.RefreshToken, s.AccessToken)
+		return err
+	},
+	"UserInfo": func(ctx context.Context, p *Provider, s providers.Session, _ string) error {
+		_, err := p.UserInfo(ctx, providers.Ticket{AccessToken: s.AccessToken})
+		return err
+	},
+	"Create": func(ctx context.Context, p *Provider, _ providers.Session, _ string) error {
+		_, err := p.Create(ctx, bob())
+		return err
+	},
+	"Account": func(ctx context.Context, p *Provider, _ providers.Session, id string) error {
+		_, err := p.Account(ctx, id)
+		return err
+	},
+	"Update": func(ctx context.Context, p *Provider, _ providers.Session, id string) error {
+		_, err := p.Update(ctx, id, providers.Change{Email: new("new@example.com")})
+		return err
+	},
+	"Delete": func(ctx context.Context, p *Provider, _ providers.Session, id string) error { return p.Delete(ctx, id) },
+	"Ping":   func(ctx context.Context, p *Provider, _ providers.Session, _ string) error { return p.Ping(ctx) },
+	"ChangePassword": func(ctx context.Context, p *Provider, _ providers.Session, id string) error {
+		return p.ChangePassword(ctx, id)
+	},
+}
+
+func TestSilentStore(t *testing.T) {
+	plan := faults.NewPlan()
+	local := storeThrough(t, func(rt http.RoundTripper) http.RoundTripper { return crudtest.NewFaulty(rt, plan) })
+	p, _ := openOn(t, nil, local)
+	id := mustCreate(t, p, ada()).ID
+	session := mustLogin(t, p, "ada")
+	plan.ArmFrom(1, faults.Timeout)
+	for name, method := range methods {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		err := method(ctx, p, session, id)
+		cancel()
+		failed, ok := errors.AsType[*upstream.Error](err)
+		if !ok || failed.Status != 0 || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v, want a failure without a status, because of the deadline", name, err)
 		}
 	}
 }

@@ -28,8 +28,8 @@ func init() {
 	})
 }
 
-// Provider is the fake. It is safe for use by several goroutines, and by several
-// processes that share its store.
+// Provider is the fake. It is safe for use by several goroutines, and beside other
+// Providers on the same store.
 type Provider struct {
 	settings settings
 	log      *slog.Logger

@@ -61,24 +61,30 @@ func store(t testing.TB) *crud.Client { return storeThrough(t, nil) }
 // storeThrough is store, reached through the transport that wrap returns.
 func storeThrough(t testing.TB, wrap func(http.RoundTripper) http.RoundTripper) *crud.Client {
 	t.Helper()
-	s, err := embedded.Open(t.Context(), embedded.Config{Path: ":memory:", Collections: Collections()})
+	client, closeStore := storeAt(t, ":memory:", wrap)
+	t.Cleanup(closeStore)
+	return client
+}
+
+// storeAt opens the store at path.
+func storeAt(t testing.TB, path string, wrap func(http.RoundTripper) http.RoundTripper) (client *crud.Client, closeStore func()) {
+	t.Helper()
+	s, err := embedded.Open(t.Context(), embedded.Config{Path: path, Collections: Collections()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("close the store: %v", err)
-		}
-	})
 	transport := crud.InProcess(s)
 	if wrap != nil {
 		transport = wrap(transport)
 	}
-	client, err := crud.New("http://embedded", transport, time.Minute)
-	if err != nil {
+	if client, err = crud.New("http://embedded", transport, time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	return client
+	return client, func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close the store: %v", err)
+		}
+	}
 }
 
 func ada() providers.NewAccount {

@@ -2,6 +2,7 @@ package fake
 
 import (
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -83,11 +84,15 @@ func TestLoginRefuses(t *testing.T) {
 }
 
 func TestSessionsOutliveTheProcess(t *testing.T) {
-	local := store(t)
+	path := filepath.Join(t.TempDir(), "store.db")
+	local, closeStore := storeAt(t, path, nil)
 	before, _ := openOn(t, nil, local)
 	mustCreate(t, before, ada())
 	session := mustLogin(t, before, "ada")
+	closeStore()
 
+	local, closeStore = storeAt(t, path, nil)
+	defer closeStore()
 	after, _ := openOn(t, nil, local)
 	if err := userInfo(t, after, session.AccessToken); err != nil {
 		t.Errorf("UserInfo: %v", err)

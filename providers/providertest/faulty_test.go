@@ -149,3 +149,28 @@ func TestFaultyLeadsToTheInnerProvider(t *testing.T) {
 		t.Errorf("Unwrap: %v, want the provider that does the work", got)
 	}
 }
+
+func TestFaultyAnswersLate(t *testing.T) {
+	tests := map[string]struct {
+		delay, takes time.Duration
+		cause        error
+	}{
+		"in time":  {time.Second, time.Second, nil},
+		"too late": {time.Hour, time.Minute, context.DeadlineExceeded},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				inner, plan := &agreeable{}, faults.NewPlan()
+				plan.ArmDelay(1, test.delay)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				start := time.Now()
+				_, err := providertest.NewFaulty(inner, plan).Create(ctx, providers.NewAccount{})
+				if took := time.Since(start); !errors.Is(err, test.cause) || took != test.takes || inner.worked != 1 {
+					t.Errorf("Create: %v after %v, did its work %d times; want %v after %v, once", err, took, inner.worked, test.cause, test.takes)
+				}
+			})
+		})
+	}
+}
