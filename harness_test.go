@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"user-manager/apidoc/conform"
@@ -32,6 +33,9 @@ type harness struct {
 	handler  http.Handler
 	seen     *placeholders
 }
+
+// newChecker reads the API description once for all tests.
+var newChecker = sync.OnceValues(conform.New)
 
 // newHarness makes a service configured by env on top of: a store in memory, and
 // passwords that are taken as given.
@@ -77,7 +81,7 @@ func newHarness(t *testing.T, env map[string]string) *harness {
 	}
 	faulty.embedded = db
 	h.api = newAPI(cfg, faulty, providertest.NewFaulty(h.provider, h.plan), log)
-	checker, err := conform.New()
+	checker, err := newChecker()
 	if err != nil {
 		t.Fatal(err)
 	}

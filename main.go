@@ -139,9 +139,6 @@ func newAPI(cfg config, s *store, provider providers.Provider, log *slog.Logger)
 
 // announce says what this is, and that it listens.
 func (s *service) announce(ctx context.Context, addr net.Addr) {
-	if s.cfg.provider == "fake" {
-		s.log.WarnContext(ctx, "the fake provider's accounts are for development")
-	}
 	if s.store.journal == nil {
 		s.log.WarnContext(ctx, "operations under way are noted in memory only: set JOURNAL_CRUD_ENDPOINT to have a crash leave nothing half done")
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -16,10 +17,14 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-
 
 // Handler serves the description below /documentation: json, yaml, and a page at /documentation/ with its files. It
 // goes there whatever the service's prefix is; prefix, which may be empty, stands before the paths in the description,
-// and version is the service's. Everything is prepared here, once.
-//
-// It panics if the embedded description cannot be read: that is a mistake in the program.
+// and version is the service's. Everything is prepared once, for the first request, so that it costs a start nothing.
 func Handler(prefix, version string) http.Handler {
+	prepared := sync.OnceValue(func() *site { return newSite(prefix, version) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { prepared().ServeHTTP(w, r) })
+}
+
+// newSite renders the description. It panics if that cannot be read: a mistake in the program.
+func newSite(prefix, version string) *site {
 	asYAML, asJSON, err := render(source, prefix, version)
 	if err != nil {
 		panic(err)

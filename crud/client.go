@@ -42,7 +42,7 @@ type Client struct {
 }
 
 // New returns a client of the service at base, such as "http://crud-service". Each
-// call but a forwarded one ends after timeout.
+// call ends after timeout; the answer to a forwarded one has to begin by then.
 func New(base string, transport http.RoundTripper, timeout time.Duration) (*Client, error) {
 	u, err := url.Parse(strings.TrimSuffix(base, "/"))
 	if err != nil {
@@ -59,6 +59,9 @@ func (c *Client) Ping(ctx context.Context) error {
 	_, err := c.do(ctx, call{method: http.MethodGet, path: "/-/ready", route: "/-/ready"})
 	return err
 }
+
+// streaming returns the transport of calls whose answers are handed on as they come.
+func (c *Client) streaming() http.RoundTripper { return streaming{c.transport, c.timeout} }
 
 // Collection returns the collection at path, such as "/users".
 func (c *Client) Collection(path string) Collection {

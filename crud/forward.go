@@ -17,7 +17,7 @@ import (
 func (c Collection) Forward(w http.ResponseWriter, r *http.Request, below string) error {
 	var failed error
 	proxy := httputil.ReverseProxy{
-		Transport:  c.client.transport,
+		Transport:  c.client.streaming(),
 		BufferPool: forwardBuffers,
 		Rewrite: func(p *httputil.ProxyRequest) {
 			base := *c.client.base
@@ -46,7 +46,7 @@ func (c Collection) Open(r *http.Request, below string, params url.Values) (*htt
 		return nil, &upstream.Error{Service: Service, Route: c.Route(r.Method, below), Err: err}
 	}
 	req.Header = forwardHeader(r)
-	res, err := c.client.transport.RoundTrip(req)
+	res, err := c.client.streaming().RoundTrip(req)
 	if err != nil {
 		return nil, &upstream.Error{Service: Service, Route: c.Route(r.Method, below), Err: err}
 	}
