@@ -57,14 +57,26 @@ func TestReadmeWalk(t *testing.T) {
 		t.Skip("no curl here")
 	}
 	t.Parallel()
-	p := launch(t, build(t))
+	p := launch(t, build(t), "EMBEDDED_PATH=:memory:")
 	host := strings.TrimPrefix(p.url, "http://")
 	walk := &readmeRun{shown: map[string]string{"localhost:3000": host}}
+	env := os.Environ()
 	for _, c := range consoleBlocks(readme(t)) {
 		if !strings.Contains(c.line, "curl ") {
 			continue
 		}
-		out, err := exec.CommandContext(t.Context(), "sh", "-c", walk.translate(c.line)).CombinedOutput()
+		line := walk.translate(c.line)
+		variable := assignment.FindStringSubmatch(line)
+		if variable != nil {
+			line += `; printf %s "$` + variable[1] + `"`
+		}
+		sh := exec.CommandContext(t.Context(), "sh", "-c", line)
+		sh.Env = env
+		out, err := sh.CombinedOutput()
+		if variable != nil { // later commands use it
+			env = append(env, variable[1]+"="+string(out))
+			continue
+		}
 		if err != nil {
 			t.Fatalf("$ %s\n%v\n%s", c.line, err, out)
 		}
@@ -77,8 +89,11 @@ func TestReadmeWalk(t *testing.T) {
 // readmeRun knows which value of this run stands for which that the README shows.
 type readmeRun struct{ shown map[string]string }
 
+// assignment is a command that keeps what it prints in a variable.
+var assignment = regexp.MustCompile(`^(\w+)=\$\(`)
+
 // varies is what differs from run to run.
-var varies = regexp.MustCompile(`\.\.\.|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z|eyJ[\w-]+\.[\w-]+\.[\w-]+|[0-9a-f]{24}|localhost:3000|[A-Z0-9]{26}`)
+var varies = regexp.MustCompile(`\.\.\.|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z|eyJ[\w-]+\.[\w-]+\.[\w-]+|[0-9a-f]{24}|[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} UTC|localhost:3000|[\w-]{43}`)
 
 // match holds what was printed against what is shown, and learns the values of this
 // run.
@@ -87,7 +102,7 @@ func (r *readmeRun) match(shown, printed string) bool {
 	rest := shown
 	for _, at := range varies.FindAllStringIndex(shown, -1) {
 		from := len(shown) - len(rest)
-		pattern += regexp.QuoteMeta(shown[from:at[0]]) + `([^"\s]*?)`
+		pattern += regexp.QuoteMeta(shown[from:at[0]]) + `([^"]*?)`
 		names = append(names, shown[at[0]:at[1]])
 		rest = shown[at[1]:]
 	}
@@ -97,7 +112,7 @@ func (r *readmeRun) match(shown, printed string) bool {
 	}
 	for i, name := range names {
 		is := found[i+1]
-		isTime := strings.Contains(name, "T") && strings.HasSuffix(name, "Z")
+		isTime := strings.Contains(name, ":") && name != "localhost:3000"
 		if was, known := r.shown[name]; known && was != is && !isTime && name != "..." {
 			return false
 		}

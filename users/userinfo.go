@@ -24,8 +24,8 @@ const permissionsField = "permissions"
 // notLogged is the documented answer to who has an account but no user.
 const notLogged = "Missing authUserId, user not logged"
 
-// UserInfo returns the properties of the account that the ticket is for, and the
-// fields of its user that are configured. It refuses with [ErrUnauthorized] who has
+// UserInfo returns the properties of the account that the ticket is for, and over
+// them the fields of its user that are configured. It refuses with [ErrUnauthorized] who has
 // no user that may log in.
 func (s *Service) UserInfo(ctx context.Context, ticket providers.Ticket) (map[string]any, error) {
 	account, err := s.provider.UserInfo(ctx, ticket)
@@ -46,12 +46,14 @@ func (s *Service) UserInfo(ctx context.Context, ticket providers.Ticket) (map[st
 	if !s.mayLogIn(user) {
 		return nil, refuse(ErrUnauthorized, "the user is blocked or has expired")
 	}
-	info, err := s.infoFields(ctx, user)
+	fields, err := s.infoFields(ctx, user)
 	if err != nil {
 		return nil, err
 	}
-	maps.Copy(info, account) // the account's own properties are always given
-	return info, nil
+	delete(fields, "sub") // who it is, the provider alone says
+	delete(fields, s.UserIDKey)
+	maps.Copy(account, fields)
+	return account, nil
 }
 
 // infoFields returns the configured fields of the user, as far as the caller may see
