@@ -246,7 +246,7 @@ func (p *parser) quoted() (string, error) {
 		case c == '"':
 			s := p.text[start:p.pos]
 			p.pos++
-			return strings.ToValidUTF8(s, "\uFFFD"), nil
+			return valid(s), nil
 		case c == '\\':
 			return p.escaped(start)
 		case c < 0x20:
@@ -264,7 +264,7 @@ func (p *parser) escaped(start int) (string, error) {
 		switch c := p.text[p.pos]; {
 		case c == '"':
 			p.pos++
-			return strings.ToValidUTF8(string(out), "\uFFFD"), nil
+			return valid(string(out)), nil
 		case c == '\\':
 			r, err := p.escape()
 			if err != nil {
@@ -279,6 +279,14 @@ func (p *parser) escaped(start int) (string, error) {
 		}
 	}
 	return "", p.fail("")
+}
+
+// valid puts U+FFFD in place of each byte that is not UTF-8.
+func valid(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return string([]rune(s))
 }
 
 const escapes = `"\/bfnrt`

@@ -30,6 +30,7 @@ type writer struct {
 
 	statements map[string]*sql.Stmt // the leader's, as ids
 	ids        ids
+	batches    int // transactions so far
 }
 
 // write is one queued write.
@@ -127,6 +128,7 @@ func (w *writer) runBatch(batch []*write) {
 		w.db.gate.Lock()
 		defer w.db.gate.Unlock()
 	}
+	w.batches++
 	err := w.exec("BEGIN IMMEDIATE")
 	if err == nil {
 		for _, op := range batch {
