@@ -31,6 +31,9 @@ const (
 	ElemMatch Op = "$elemMatch"
 )
 
+// maxPattern bounds a regular expression: what is compiled of it is much larger.
+const maxPattern = 8 << 10
+
 // Filter is a parsed query: a tree that [Filter.Match] asks, and that a store may
 // look through to narrow its candidates. It must not be changed. The zero value
 // matches every document.
@@ -198,6 +201,9 @@ func (f *Filter) compile(options any) error {
 	pattern, ok := f.Value.(string)
 	if !ok {
 		return errors.New("$regex needs a text")
+	}
+	if len(pattern) > maxPattern {
+		return fmt.Errorf("$regex is longer than %d bytes", maxPattern)
 	}
 	flags, ok := options.(string)
 	if !ok && options != nil {

@@ -23,6 +23,8 @@ type collection struct {
 	byPath  map[string]column // what SQL can decide on, by path
 	indexes []tableIndex
 	sortBy  string // the pattern of _s
+
+	insertSQL, updateSQL string
 }
 
 // column is a column of the table that holds the value at a path.
@@ -65,6 +67,7 @@ func newCollection(def Definition) (*collection, error) {
 	}
 	c.addColumns(def.Indexes)
 	c.sortBy = c.sortPattern()
+	c.insertSQL, c.updateSQL = c.insertText(), c.updateText()
 	return c, errors.Join(problems...)
 }
 

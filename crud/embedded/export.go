@@ -29,7 +29,8 @@ func (c *call) export() error {
 		return err
 	}
 	kind := preferredType(c.r.Header.Get("Accept"))
-	out := bufio.NewWriterSize(c.w, 32<<10)
+	out := borrowWriter(c.w)
+	defer writers.Put(out)
 	var rows rowWriter
 	switch kind {
 	case typeNDJSON:

@@ -132,16 +132,8 @@ func (c *call) insertOne(t *tx, n newDocument, duplicate int) error {
 		n.doc["_id"] = t.w.ids.next(c.store.cfg.Now())
 	}
 	r := c.newRow(n.doc, n.raw)
-	_, err := t.exec(c.insertText(), append([]any{r.id, r.state, string(r.text)}, r.columns...)...)
+	_, err := t.exec(c.insertSQL, append([]any{r.id, r.state, string(r.text)}, r.columns...)...)
 	return c.duplicate(err, duplicate, n.doc)
-}
-
-func (c *collection) insertText() string {
-	names := []string{"id", "state", "doc"}
-	for _, col := range c.columns {
-		names = append(names, col.name)
-	}
-	return "INSERT INTO " + c.table + " (" + strings.Join(names, ", ") + ") VALUES " + marks(len(names))
 }
 
 // validate answers POST /validate.

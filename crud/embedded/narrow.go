@@ -6,8 +6,12 @@ import (
 	"user-manager/crud/document"
 )
 
-// maxVariables is how many values of an $in are given to SQLite, which takes 32,766.
-const maxVariables = 10_000
+// SQLite takes 32,766 variables and expressions 1,000 levels deep: a filter with more
+// than these is left to the matcher alone.
+const (
+	maxVariables  = 10_000
+	maxConditions = 400
+)
 
 // narrowed is what SQL can say of a filter: a condition that holds for every document
 // that the filter matches. exact means that it holds for no other.
@@ -21,7 +25,7 @@ type narrowed struct {
 // narrow translates as much of a filter as there are columns for.
 func (c *collection) narrow(f document.Filter) narrowed {
 	n := c.narrowTerm(f)
-	if len(n.args) > maxVariables {
+	if len(n.args) > maxVariables || strings.Count(n.where, " AND ")+strings.Count(n.where, " OR ") > maxConditions {
 		return narrowed{}
 	}
 	return n
@@ -124,7 +128,8 @@ func isScalar(v any) bool {
 	return true
 }
 
-// scalars gives the values that a column can hold, and whether null is one.
+// scalars gives the values that a column can hold, and whether null is one. The last
+// value is repeated up to a power of two, so that there are few texts of queries.
 func scalars(items []any) (args []any, null bool) {
 	for _, item := range items {
 		switch {
@@ -134,7 +139,14 @@ func scalars(items []any) (args []any, null bool) {
 			args = append(args, columnValue(item))
 		}
 	}
-	return args, null
+	return padded(args), null
+}
+
+func padded(args []any) []any {
+	for n := len(args); n > 0 && n&(n-1) != 0; n++ {
+		args = append(args, args[len(args)-1])
+	}
+	return args
 }
 
 func marks(n int) string {

@@ -51,16 +51,8 @@ func (c *call) apply(t *tx, s stored, ch change) (string, error) {
 	}
 	r := c.newRow(doc, raw)
 	args := append([]any{r.state, string(r.text)}, r.columns...)
-	_, err = t.exec(c.updateText(), append(args, s.seq)...)
+	_, err = t.exec(c.updateSQL, append(args, s.seq)...)
 	return string(r.text), c.duplicate(err, http.StatusBadRequest, doc)
-}
-
-func (c *collection) updateText() string {
-	sets := []string{"state = ?", "doc = ?"}
-	for _, col := range c.columns {
-		sets = append(sets, col.name+" = ?")
-	}
-	return "UPDATE " + c.table + " SET " + strings.Join(sets, ", ") + " WHERE seq = ?"
 }
 
 // applyAll changes every document of a view and gives how many there were.

@@ -2,8 +2,10 @@ package embedded
 
 import (
 	"bufio"
+	"io"
 	"net/http"
 	"strings"
+	"sync"
 
 	"user-manager/crud/document"
 )
@@ -49,7 +51,8 @@ func (c *call) list() error {
 	}
 	c.w.Header().Set("Content-Type", "application/json")
 	c.w.WriteHeader(http.StatusOK)
-	out := bufio.NewWriterSize(c.w, 32<<10)
+	out := borrowWriter(c.w)
+	defer writers.Put(out)
 	out.WriteString("[\n")
 	for i, s := range found {
 		if i > 0 {
@@ -62,6 +65,15 @@ func (c *call) list() error {
 	out.WriteString("\n]\n")
 	out.Flush() // who is gone cannot be told
 	return nil
+}
+
+// writers are buffers between answers.
+var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 32<<10) }}
+
+func borrowWriter(w io.Writer) *bufio.Writer {
+	out := writers.Get().(*bufio.Writer)
+	out.Reset(w)
+	return out
 }
 
 // writeDocument writes a stored text, as it is if the projection keeps everything.

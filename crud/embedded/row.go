@@ -84,6 +84,22 @@ func (c *collection) keepRaw(raw document.Raw) document.Raw {
 	return kept
 }
 
+func (c *collection) insertText() string {
+	names := []string{"id", "state", "doc"}
+	for _, col := range c.columns {
+		names = append(names, col.name)
+	}
+	return "INSERT INTO " + c.table + " (" + strings.Join(names, ", ") + ") VALUES " + marks(len(names))
+}
+
+func (c *collection) updateText() string {
+	sets := []string{"state = ?", "doc = ?"}
+	for _, col := range c.columns {
+		sets = append(sets, col.name+" = ?")
+	}
+	return "UPDATE " + c.table + " SET " + strings.Join(sets, ", ") + " WHERE seq = ?"
+}
+
 // Leading bytes of the values that SQLite has no type for, in MongoDB's order.
 const (
 	blobObject = 1

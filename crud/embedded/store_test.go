@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -177,7 +179,7 @@ func TestPublicHidesInternalCollections(t *testing.T) {
 
 func TestReopen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
-	cfg := Config{Path: path, Collections: []Definition{Users("/users")}}
+	cfg := Config{Path: path, Log: slog.New(slog.DiscardHandler), Collections: []Definition{Users("/users")}}
 	first, err := Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -326,6 +328,39 @@ func TestDeepPageAndStreams(t *testing.T) {
 			at := strings.LastIndex(got, `"username":"`)
 			if rows != c.rows || got[at+12:at+17] != c.last {
 				t.Errorf("got %d rows, last %s; want %d, last %s", rows, got[at+12:at+17], c.rows, c.last)
+			}
+		})
+	}
+}
+
+func TestLargeQueriesStillAnswer(t *testing.T) {
+	s := usersStore(t, ":memory:")
+	for i := range 20 {
+		insertID(t, s, "/users/", fmt.Sprintf(`{"userGroup":"a","username":"u%d"}`, i))
+	}
+	var names, terms []string
+	for i := range 2000 {
+		names = append(names, fmt.Sprintf(`"u%d"`, i*3))
+		terms = append(terms, fmt.Sprintf(`{"username":"u%d"}`, i*3))
+	}
+	nested := `{"username":"u3"}`
+	for range 8 {
+		nested = `{"$or":[{"$and":[` + nested + `,{"username":{"$gt":"a"}}]},{"username":"u6"}]}`
+	}
+	for name, c := range map[string]struct{ query, want string }{
+		"$in of 2000":   {`{"username":{"$in":[` + strings.Join(names, ",") + `]}}`, "7"},
+		"$nin of 2000":  {`{"username":{"$nin":[` + strings.Join(names, ",") + `]}}`, "13"},
+		"$or of 2000":   {`{"$or":[` + strings.Join(terms, ",") + `]}`, "7"},
+		"$and of 2000":  {`{"$and":[` + strings.Join(terms, ",") + `]}`, "0"},
+		"nested deeply": {nested, "2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := httptest.NewRequest("GET", "/users/count", nil)
+			r.URL.RawQuery = "_q=" + url.QueryEscape(c.query)
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			if got := w.Body.String(); got != c.want {
+				t.Errorf("got %s, want %s", got[:min(200, len(got))], c.want)
 			}
 		})
 	}

@@ -164,6 +164,7 @@ func (c *collection) fetchPiece(q querier, numbers []int64) (map[int64]string, e
 	for i, seq := range numbers {
 		args[i] = seq
 	}
+	args = padded(args)
 	found := make(map[int64]string, len(numbers))
 	err := q("SELECT seq, doc FROM "+c.table+" WHERE seq IN "+marks(len(args)), args, func(rows *sql.Rows) (bool, error) {
 		var s stored
