@@ -269,3 +269,17 @@ func TestRawTexts(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
+
+func TestEachField(t *testing.T) {
+	const text = `{"a":1,"b\"c":"x,}\"","d":{"e":[1,{"f":"]"}],"g":null},"h":[],"i":true}`
+	got := map[string]string{}
+	EachField(text, func(name, value string) bool {
+		got[name] = value
+		return true
+	})
+	want := map[string]string{"a": "1", `b"c`: `"x,}\""`, "d": `{"e":[1,{"f":"]"}],"g":null}`, "h": "[]", "i": "true"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	EachField(`{}`, func(name, _ string) bool { t.Errorf("a field of nothing: %s", name); return true })
+}

@@ -327,11 +327,29 @@ func FuzzParse(f *testing.F) {
 		if diff := cmp.Diff(want, got); diff != "" && json.Valid([]byte(text)) && !repeats(raws, got) {
 			t.Fatalf("%q: (-encoding/json +got)\n%s", text, diff)
 		}
+		if object, ok := got.(map[string]any); ok {
+			checkFields(t, object)
+		}
 		again, err := Parse(string(AppendJSON(nil, got)))
 		if diff := cmp.Diff(got, again); err != nil || diff != "" {
 			t.Fatalf("%q: written and read again: %v\n%s", text, err, diff)
 		}
 	})
+}
+
+// checkFields asks that the fast reader of fields sees what was written.
+func checkFields(t *testing.T, object map[string]any) {
+	seen := 0
+	EachField(string(AppendJSON(nil, object)), func(name, value string) bool {
+		seen++
+		if want := string(AppendJSON(nil, object[name])); value != want {
+			t.Errorf("field %q: got %s, want %s", name, value, want)
+		}
+		return true
+	})
+	if seen != len(object) {
+		t.Errorf("%d of %d fields seen in %s", seen, len(object), AppendJSON(nil, object))
+	}
 }
 
 // stricter reports whether an error is one of those that encoding/json does not have.

@@ -83,6 +83,20 @@ func (p Projection) Keeps(field string) (whole, part bool) {
 	return named && node.children == nil, named && node.children != nil
 }
 
+// Whole reports whether the projection keeps or drops fields of the top only, so that
+// [Projection.Keeps] says all there is to say.
+func (p Projection) Whole() bool {
+	if p.tree == nil {
+		return true
+	}
+	for _, next := range p.tree.children {
+		if next.children != nil {
+			return false
+		}
+	}
+	return true
+}
+
 func only(doc Document, b *branch) Document {
 	out := Document{}
 	for name, next := range b.children {

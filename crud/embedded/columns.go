@@ -121,6 +121,24 @@ func joinRawProjection(include, exclude []string, withoutID bool, acl []string) 
 	return document.Include(include, withoutID), nil
 }
 
+// appendWhole writes the fields of a stored text that a projection keeps, where it
+// keeps none in part: then nothing has to be decoded.
+func appendWhole(dst []byte, text string, p document.Projection) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	document.EachField(text, func(name, value string) bool {
+		if whole, _ := p.Keeps(name); whole {
+			if len(dst) > start {
+				dst = append(dst, ',')
+			}
+			dst = append(document.AppendJSON(dst, name), ':')
+			dst = append(dst, value...)
+		}
+		return true
+	})
+	return append(dst, '}')
+}
+
 // appendProjected writes the part of a document that a projection keeps, its fields
 // in the order of the collection.
 func (c *collection) appendProjected(dst []byte, doc document.Document, raw document.Raw, p document.Projection) []byte {

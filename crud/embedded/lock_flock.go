@@ -14,7 +14,7 @@ import (
 func lockFile(path string) (release func() error, err error) {
 	f, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("take the lock of the database: %w", err)
+		return nil, fmt.Errorf("take the lock of the database (its folder must exist and be writable): %w", err)
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {

@@ -91,6 +91,9 @@ func (c *call) projected(text string, p document.Projection) ([]byte, error) {
 	if p.All() {
 		return []byte(text), nil
 	}
+	if p.Whole() {
+		return appendWhole(nil, text, p), nil
+	}
 	v, raws, err := document.ParseRaw(text, 0)
 	if err != nil {
 		return nil, err

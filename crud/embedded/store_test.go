@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -226,6 +228,10 @@ func TestReopen(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	folder := t.TempDir()
+	damaged := filepath.Join(folder, "damaged.db")
+	if err := os.WriteFile(damaged, bytes.Repeat([]byte("no database "), 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		cfg  Config
 		want string
@@ -233,6 +239,7 @@ func TestOpenRefuses(t *testing.T) {
 		"no path":         {Config{}, "no path"},
 		"unknown sync":    {Config{Path: ":memory:", Sync: "off"}, "full or normal"},
 		"folder missing":  {Config{Path: filepath.Join(folder, "none", "x.db")}, "no such file"},
+		"a damaged file":  {Config{Path: damaged}, "damaged or no database"},
 		"a folder":        {Config{Path: folder}, "cannot be opened"},
 		"unknown type":    {Config{Path: ":memory:", Collections: []Definition{{Name: "a", Path: "/a", Fields: []Field{{Name: "f", Type: "text"}}}}}, `unknown type "text"`},
 		"the same path":   {Config{Path: ":memory:", Collections: []Definition{Users("/u"), Roles("u/")}}, "taken by another"},
