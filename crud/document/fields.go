@@ -1,6 +1,9 @@
 package document
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // EachField calls yield with the name and the text of each field of an object, until
 // yield returns false. The text must be an object that [AppendJSON] or a [Raw] wrote:
@@ -58,4 +61,53 @@ func skipValue(text string, i int) int {
 		i++
 	}
 	return i
+}
+
+// Pick reads only the named fields of a text as [EachField] takes it.
+func Pick(text string, names []string) (Document, error) {
+	doc := make(Document, len(names))
+	var bad error
+	EachField(text, func(name, value string) bool {
+		if !slices.Contains(names, name) {
+			return true
+		}
+		doc[name], bad = Parse(value)
+		return bad == nil && len(doc) < len(names)
+	})
+	return doc, bad
+}
+
+// Fields are the fields of the top that the filter looks at, each once.
+func (f Filter) Fields() []string {
+	var names []string
+	f.addFields(&names)
+	return names
+}
+
+func (f *Filter) addFields(names *[]string) {
+	if f.Path == "" {
+		for i := range f.Terms {
+			f.Terms[i].addFields(names)
+		}
+		return
+	}
+	*names = addTop(*names, f.Path)
+}
+
+// addTop adds the first part of a path.
+func addTop(names []string, path string) []string {
+	top, _, _ := strings.Cut(path, ".")
+	if slices.Contains(names, top) {
+		return names
+	}
+	return append(names, top)
+}
+
+// SortFields are the fields of the top that an order looks at, each once.
+func SortFields(keys []SortKey) []string {
+	var names []string
+	for _, key := range keys {
+		names = addTop(names, key.Path)
+	}
+	return names
 }

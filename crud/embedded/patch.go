@@ -61,7 +61,7 @@ func (c *call) applyAll(t *tx, v view, ch change) (n int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	err = c.fetch(t.query, seqs, view{}, func(s stored) (bool, error) {
+	err = c.fetch(t.query, seqs, func(s stored) (bool, error) {
 		n++
 		_, err := c.apply(t, s, ch)
 		return true, err

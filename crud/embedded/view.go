@@ -70,12 +70,13 @@ func (c *collection) eachOrdered(q querier, v view, n narrowed, order string, yi
 		args = append(slices.Clone(args), limit, v.skip)
 	}
 	skip, left := v.skip, v.limit
+	fields := v.filter.Fields()
 	return q(text, args, func(rows *sql.Rows) (bool, error) {
 		var s stored
 		if err := rows.Scan(&s.seq, &s.text); err != nil || n.exact {
 			return yieldOne(s, err, yield)
 		}
-		fits, err := matches(v.filter, s.text)
+		fits, err := matches(v.filter, fields, s.text)
 		switch {
 		case err != nil || !fits:
 			return true, err
@@ -96,8 +97,9 @@ func yieldOne(s stored, err error, yield func(stored) (bool, error)) (bool, erro
 	return yield(s)
 }
 
-func matches(f document.Filter, text string) (bool, error) {
-	doc, err := readDocument(text)
+// matches asks the matcher about a stored text; fields are those the filter looks at.
+func matches(f document.Filter, fields []string, text string) (bool, error) {
+	doc, err := document.Pick(text, fields)
 	return err == nil && f.Match(doc), err
 }
 
@@ -108,12 +110,13 @@ func (c *collection) eachSorted(q querier, v view, n narrowed, yield func(stored
 	if v.limit > 0 {
 		top.most = v.skip + v.limit
 	}
+	fields := append(document.SortFields(v.sort), v.filter.Fields()...)
 	err := q(c.selectText("seq, doc", n, ""), n.args, func(rows *sql.Rows) (bool, error) {
 		var s stored
 		if err := rows.Scan(&s.seq, &s.text); err != nil {
 			return false, err
 		}
-		doc, err := readDocument(s.text)
+		doc, err := document.Pick(s.text, fields)
 		if err == nil && (n.exact || v.filter.Match(doc)) {
 			top.add(sortEntry{document.SortValues(v.sort, doc), s.seq})
 		}
@@ -122,12 +125,12 @@ func (c *collection) eachSorted(q querier, v view, n narrowed, yield func(stored
 	if err != nil {
 		return err
 	}
-	return c.fetch(q, top.after(v.skip), view{}, yield)
+	return c.fetch(q, top.after(v.skip), yield)
 }
 
 // fetch reads documents by their numbers, in that order, piece by piece. One that is
-// gone by now, or does not fit the filter any more, is left out.
-func (c *collection) fetch(q querier, seqs []int64, v view, yield func(stored) (bool, error)) error {
+// gone by now is left out.
+func (c *collection) fetch(q querier, seqs []int64, yield func(stored) (bool, error)) error {
 	for numbers := range slices.Chunk(seqs, piece) {
 		found, err := c.fetchPiece(q, numbers)
 		if err != nil {
@@ -138,25 +141,12 @@ func (c *collection) fetch(q querier, seqs []int64, v view, yield func(stored) (
 			if !ok {
 				continue
 			}
-			if fits, err := matchesAny(v.filter, text); err != nil || !fits {
-				if err != nil {
-					return err
-				}
-				continue
-			}
 			if more, err := yield(stored{seq, text}); err != nil || !more {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-func matchesAny(f document.Filter, text string) (bool, error) {
-	if f.Op == "" && len(f.Terms) == 0 {
-		return true, nil
-	}
-	return matches(f, text)
 }
 
 func (c *collection) fetchPiece(q querier, numbers []int64) (map[int64]string, error) {
@@ -181,20 +171,16 @@ func (c *collection) fetchPiece(q querier, numbers []int64) (map[int64]string, e
 func (c *collection) eachPiece(q querier, v view, yield func(stored) (bool, error)) error {
 	if v.limit > 0 && v.limit <= piece {
 		found, err := c.collect(q, v)
-		return cmpErr(err, func() error { return yieldAll(found, yield) })
+		if err != nil {
+			return err
+		}
+		return yieldAll(found, yield)
 	}
 	seqs, err := c.numbers(q, v)
 	if err != nil {
 		return err
 	}
-	return c.fetch(q, seqs, v, yield)
-}
-
-func cmpErr(err error, next func() error) error {
-	if err != nil {
-		return err
-	}
-	return next()
+	return c.fetch(q, seqs, yield)
 }
 
 func yieldAll(found []stored, yield func(stored) (bool, error)) error {
