@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -175,4 +176,18 @@ func (c *collection) appendProjected(dst []byte, doc document.Document, raw docu
 		}
 	}
 	return append(dst, '}')
+}
+
+// splitColumns reads a header of column names; an empty one is no limit.
+func splitColumns(h http.Header, name string, trim bool) []string {
+	var names []string
+	for word := range strings.SplitSeq(h.Get(name), ",") {
+		if trim {
+			word = strings.TrimSpace(word)
+		}
+		if word != "" {
+			names = append(names, word)
+		}
+	}
+	return names
 }

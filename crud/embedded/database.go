@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -45,12 +46,25 @@ func openDatabase(ctx context.Context, cfg Config) (*database, error) {
 		if d.unlock, err = lockFile(path); err != nil {
 			return nil, err
 		}
+		if err := ownFile(path); err != nil {
+			return nil, errors.Join(err, d.unlock())
+		}
 		address = fileAddress(path)
 	}
 	if err := d.connect(ctx, address, cfg.Sync); err != nil {
 		return nil, errors.Join(explain(err, cfg.Path), d.close())
 	}
 	return d, nil
+}
+
+// ownFile makes the file if there is none, for nobody else to read: it holds personal
+// data. SQLite gives its log the same rights.
+func ownFile(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("%s cannot be opened: it must be a file that this process may write, in a folder that exists: %w", path, err)
+	}
+	return f.Close()
 }
 
 // fileAddress is the URI of a file, whatever characters its name has.

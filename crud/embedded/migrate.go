@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"user-manager/crud/document"
 )
 
 // schemaVersion is that of the layout of tables; a file with a later one is refused.
@@ -248,33 +246,4 @@ func (c *collection) duplicates(t *tx, ix tableIndex) error {
 	}
 	return fmt.Errorf("the unique index %q on %s is broken by the documents %s, which have the same value: change or delete all but one of them, or drop the index from the definition",
 		ix.name, strings.Join(ix.fields, ", "), ids)
-}
-
-// duplicate makes the refusal of a write that broke a unique index, or gives err back.
-func (c *collection) duplicate(err error, status int, doc document.Document) error {
-	columns := brokenColumns(err)
-	if columns == "" {
-		return err
-	}
-	ix := c.indexOf(columns)
-	key := document.Document{}
-	for _, path := range ix.fields {
-		key[path], _ = document.Get(doc, path)
-	}
-	message := "E11000 duplicate key error collection: ums." + c.name + " index: " + ix.name + " dup key: "
-	return &fault{status: status, message: message + string(document.AppendJSON(nil, key))}
-}
-
-// indexOf finds the index by the columns that SQLite names.
-func (c *collection) indexOf(columns string) tableIndex {
-	for _, ix := range c.indexes {
-		var names []string
-		for _, path := range ix.fields {
-			names = append(names, strings.Trim(c.table, `"`)+"."+strings.Trim(c.byPath[path].name, `"`))
-		}
-		if strings.Join(names, ", ") == columns {
-			return ix
-		}
-	}
-	return tableIndex{name: "_id", fields: []string{"_id"}}
 }

@@ -143,7 +143,7 @@ func TestUniqueWherePresent(t *testing.T) {
 	}
 	insertID(t, s, "/users/", `{"userGroup":"a","email":"e@x.io"}`)
 	status, answer := do(t, s, "POST", "/users/", `{"userGroup":"a","email":"e@x.io"}`)
-	want := `E11000 duplicate key error collection: ums.users index: email_unique dup key: {\"email\":\"e@x.io\"}`
+	want := `E11000 duplicate key error collection: ums.users index: email_unique dup key: { email: \"e@x.io\" }`
 	if status != http.StatusConflict || !strings.Contains(answer, want) {
 		t.Errorf("got %d %s, want 409 %s", status, answer, want)
 	}
