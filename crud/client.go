@@ -151,11 +151,13 @@ func errorMessage(body []byte) string {
 	return answer.Message
 }
 
-// refusal tells the kind of a failed call. The service answers a duplicate with 409
-// on insert, and with the database's own error on a patch.
+// refusal tells the kind of a failed call. A 404 means that there is no such document
+// only in the service's own words: a gateway's, or that of a collection which is not
+// there, must not be taken for it. The service answers a duplicate with 409 on insert,
+// and with the database's own error on a patch.
 func refusal(status int, message string) error {
 	switch {
-	case status == http.StatusNotFound:
+	case status == http.StatusNotFound && strings.EqualFold(message, "not found"):
 		return ErrNotFound
 	case status == http.StatusConflict, strings.HasPrefix(message, "E11000"):
 		return ErrDuplicate

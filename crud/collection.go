@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -69,7 +70,7 @@ type Collection struct {
 	header http.Header // goes with every call
 }
 
-// With returns a copy of c whose calls carry h as well.
+// With returns a copy of c whose calls carry h, and no other headers of the kind.
 func (c Collection) With(h http.Header) Collection {
 	c.header = h
 	return c
@@ -84,6 +85,12 @@ func (c Collection) Insert(ctx context.Context, doc Document) (string, error) {
 		return "", err
 	}
 	return answer.ID, nil
+}
+
+// InsertAll adds docs in order. When one is refused for what it is, none is added; when
+// one is a duplicate, those before it stay.
+func (c Collection) InsertAll(ctx context.Context, docs []Document) error {
+	return c.decode(ctx, http.MethodPost, "/bulk", nil, docs, nil)
 }
 
 // Get returns the document with the given id. params are those of the route: "_st",
@@ -197,10 +204,12 @@ func (c Collection) DeleteAll(ctx context.Context, q Query) (int, error) {
 	return n, err
 }
 
-// SetState moves the document with the given id to another state. A transition that
-// the service does not know is a refusal with status 400.
-func (c Collection) SetState(ctx context.Context, id, state string) error {
-	return c.decodeByID(ctx, http.MethodPost, id, "/state", nil, Document{"stateTo": state}, nil)
+// SetState moves the document with the given id from one state to another; one that is
+// in a third state meanwhile is not found. A transition that the service does not know
+// is a refusal with status 400.
+func (c Collection) SetState(ctx context.Context, id, from, to string) error {
+	params := url.Values{"_q": {`{"__STATE__":"` + from + `"}`}}
+	return c.decodeByID(ctx, http.MethodPost, id, "/state", params, Document{"stateTo": to}, nil)
 }
 
 // Route returns the pattern of a route below the collection, as error messages show
@@ -215,11 +224,18 @@ func (c Collection) decode(ctx context.Context, method, below string, params url
 	return c.decodeCall(ctx, call, body, answer)
 }
 
-// decodeByID calls a route of the document with the given id.
+// idForm is how ids look. Any other word below a collection is another route.
+var idForm = regexp.MustCompile(`^[0-9a-fA-F]{24}$`)
+
+// decodeByID calls a route of the document with the given id. A word that cannot be an
+// id is never sent: nothing has it.
 func (c Collection) decodeByID(ctx context.Context, method, id, below string, params url.Values, body, answer any) error {
+	if !idForm.MatchString(id) {
+		return &upstream.Error{Service: Service, Route: c.Route(method, "/:id"+below), Status: http.StatusNotFound, Err: ErrNotFound}
+	}
 	call := call{
 		method: method,
-		path:   c.path + "/" + url.PathEscape(id) + below,
+		path:   c.path + "/" + id + below,
 		route:  c.path + "/:id" + below,
 		query:  params,
 		header: c.header,
@@ -228,7 +244,7 @@ func (c Collection) decodeByID(ctx context.Context, method, id, below string, pa
 }
 
 func (c Collection) decodeCall(ctx context.Context, call call, body, answer any) error {
-	if doc, ok := body.(Document); !ok || doc != nil {
+	if doc, ok := body.(Document); !ok || doc != nil { // a nil map in an interface is no nil
 		call.body = body
 	}
 	encoded, err := c.client.do(ctx, call)

@@ -1,6 +1,8 @@
 package crud
 
 import (
+	"io"
+	"log"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -19,6 +21,7 @@ func (c Collection) Forward(w http.ResponseWriter, r *http.Request, below string
 	proxy := httputil.ReverseProxy{
 		Transport:  c.client.streaming(),
 		BufferPool: forwardBuffers,
+		ErrorLog:   unlogged, // what fails is returned, or shows as a broken answer
 		Rewrite: func(p *httputil.ProxyRequest) {
 			base := *c.client.base
 			p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = base.Scheme, base.Host, base.Host
@@ -34,14 +37,14 @@ func (c Collection) Forward(w http.ResponseWriter, r *http.Request, below string
 	return failed
 }
 
-// Open makes r's call with params as the query at the given path below the
-// collection, with the headers that [Collection.Forward] sends, and returns the
+// Open gets what is at the given path below the collection, with params as the query
+// and the headers that [Collection.Forward] would send for r, and returns the
 // service's answer whatever its status. The caller closes its body.
 func (c Collection) Open(r *http.Request, below string, params url.Values) (*http.Response, error) {
 	base := *c.client.base
 	base.Path += c.path + below
 	base.RawQuery = params.Encode()
-	req, err := http.NewRequestWithContext(r.Context(), r.Method, base.String(), nil)
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, base.String(), nil)
 	if err != nil {
 		return nil, &upstream.Error{Service: Service, Route: c.Route(r.Method, below), Err: err}
 	}
@@ -67,6 +70,8 @@ func forwardHeader(r *http.Request) http.Header {
 	}
 	return h
 }
+
+var unlogged = log.New(io.Discard, "", 0)
 
 // forwardBuffers lends the buffers that bodies are copied through.
 var forwardBuffers = &bufferPool{pool: sync.Pool{New: func() any { return new([32 << 10]byte) }}}

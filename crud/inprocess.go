@@ -5,11 +5,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"runtime/debug"
 	"strconv"
+
+	"user-manager/upstream"
 )
 
 // streamAfter is how much of an answer is held back before it is handed on in
@@ -62,16 +62,10 @@ type answer struct {
 func (a *answer) run(h http.Handler, r *http.Request) {
 	defer close(a.done)
 	defer a.finish()
-	defer func() {
-		switch p := recover(); {
-		case p == nil:
-		case p == http.ErrAbortHandler:
-			a.failed = io.ErrUnexpectedEOF
-		default:
-			a.failed = fmt.Errorf("handler panicked: %v\n%s", p, debug.Stack())
-		}
-	}()
-	h.ServeHTTP(a, r)
+	a.failed = upstream.Protect(func() error {
+		h.ServeHTTP(a, r)
+		return nil
+	})
 }
 
 func (a *answer) finish() {
@@ -140,6 +134,11 @@ func (a *answer) response(req *http.Request) (*http.Response, error) {
 	a.cancel()
 	if a.failed != nil {
 		return nil, a.failed
+	}
+	if req.Method == http.MethodHead { // of the length only the handler can speak
+		res.ContentLength = -1
+		res.Body = http.NoBody
+		return res, nil
 	}
 	res.ContentLength = int64(a.head.Len())
 	if a.status != http.StatusNoContent && a.status != http.StatusNotModified && res.Header.Get("Content-Length") == "" {

@@ -60,11 +60,17 @@ func (f Forwarding) Caller(r *http.Request, requestID string) Caller {
 	}
 	set(f.UserPropertiesKey, compactObject(r.Header.Get(f.UserPropertiesKey)))
 	set(RequestIDHeader, requestID)
-	for _, name := range append([]string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"}, f.Additional...) {
+	for name := range r.Header {
+		if strings.HasPrefix(name, "X-Forwarded-") {
+			copyHeader(c.Header, r.Header, name)
+		}
+	}
+	for _, name := range f.Additional {
 		copyHeader(c.Header, r.Header, name)
 	}
 	for _, name := range []string{ACLRowsHeader, ACLReadColumnsHeader, ACLWriteColumnsHeader, QueryEncodingHeader, queryEncodingAlias} {
 		copyHeader(c.ACL, r.Header, name)
+		delete(c.Header, name) // never to the provider, whatever is configured
 	}
 	return c
 }

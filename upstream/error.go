@@ -6,6 +6,7 @@ package upstream
 import (
 	"errors"
 	"fmt"
+	"net/http"
 )
 
 // An Error is a failed call of an upstream. Its text names the route, never an id
@@ -29,9 +30,12 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Refused reports whether the upstream surely did nothing: it answered with a 4xx.
-// Any other failure may have come after the work was done.
-func (e *Error) Refused() bool { return e.Status >= 400 && e.Status < 500 }
+// Refused reports whether the upstream surely did nothing: it answered with a 4xx
+// other than 408. Any other failure may have come after the work was done, or before
+// it will be.
+func (e *Error) Refused() bool {
+	return e.Status >= 400 && e.Status < 500 && e.Status != http.StatusRequestTimeout
+}
 
 // Refused reports whether err is an upstream's refusal, after which nothing was
 // changed there. Without an [*Error] in its chain it reports false.

@@ -2,6 +2,8 @@
 package crudtest
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -46,6 +48,9 @@ func (f *Faulty) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return refusal(req, status), nil
 	}
+	if injection.Fault == faults.Late {
+		f.deliverLate(req)
+	}
 	if err := injection.Before(req.Context()); err != nil {
 		closeBody(req)
 		return nil, err
@@ -56,6 +61,21 @@ func (f *Faulty) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, lost
 	}
 	return res, err
+}
+
+// deliverLate has the request made when the plan delivers.
+func (f *Faulty) deliverLate(req *http.Request) {
+	var body []byte
+	if req.Body != nil {
+		body, _ = io.ReadAll(req.Body) // of a client in this process
+	}
+	later := req.Clone(context.WithoutCancel(req.Context()))
+	later.Body = io.NopCloser(bytes.NewReader(body))
+	f.plan.Defer(func() {
+		if res, err := f.next.RoundTrip(later); err == nil {
+			drain(res)
+		}
+	})
 }
 
 // id is how a document's id looks in a path.

@@ -36,11 +36,14 @@ const (
 	Timeout
 	// DropAnswer does the work and loses the answer, whatever it was.
 	DropAnswer
+	// Late gives no answer at once; the work is done when the test asks for it with
+	// [Plan.Deliver].
+	Late
 )
 
 var names = map[Fault]string{
 	None: "none", Refuse500: "status 500", Refuse503: "status 503", Refuse429: "status 429",
-	Unreachable: "unreachable", Timeout: "timeout", DropAnswer: "answer dropped",
+	Unreachable: "unreachable", Timeout: "timeout", DropAnswer: "answer dropped", Late: "work done late",
 }
 
 // All returns every fault but [None], for tests that try each.
@@ -66,6 +69,7 @@ func (f Fault) Status() int {
 var (
 	ErrUnreachable = errors.New("planned fault: connection refused")
 	ErrDropped     = errors.New("planned fault: connection lost before the answer")
+	ErrLate        = errors.New("planned fault: connection lost before the work")
 )
 
 // An Injection is what a plan has for one call.
@@ -83,6 +87,7 @@ type Plan struct {
 	armed map[int]Injection // guarded by mu; by ordinal
 	from  int               // guarded by mu; every call from this ordinal on ...
 	then  Fault             // guarded by mu; ... has this fault
+	late  []func()          // guarded by mu; what Deliver does
 }
 
 // NewPlan returns a plan in which nothing goes wrong.
@@ -155,6 +160,25 @@ func (p *Plan) Next(name string) Injection {
 	return Injection{}
 }
 
+// Defer keeps the work of a call with the fault [Late] for [Plan.Deliver]. It is for
+// those who carry out the plan.
+func (p *Plan) Defer(work func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.late = append(p.late, work)
+}
+
+// Deliver does the work of the calls with the fault [Late], in their order.
+func (p *Plan) Deliver() {
+	p.mu.Lock()
+	late := p.late
+	p.late = nil
+	p.mu.Unlock()
+	for _, work := range late {
+		work()
+	}
+}
+
 // Before plays the part of the fault that comes before the work. The work is to be
 // done if the error is nil. Any other error is why no answer came; a refusal (see
 // [Fault.Status]) is left to the caller, who knows how its upstream refuses, and
@@ -163,6 +187,8 @@ func (i Injection) Before(ctx context.Context) error {
 	switch i.Fault {
 	case Unreachable:
 		return ErrUnreachable
+	case Late:
+		return ErrLate
 	case Timeout:
 		<-ctx.Done()
 		return context.Cause(ctx)

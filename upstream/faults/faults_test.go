@@ -101,6 +101,7 @@ func TestInjection(t *testing.T) {
 		"none":           {faults.Injection{}, nil, nil, 0},
 		"unreachable":    {faults.Injection{Fault: faults.Unreachable}, faults.ErrUnreachable, nil, 0},
 		"timeout":        {faults.Injection{Fault: faults.Timeout}, context.DeadlineExceeded, nil, time.Minute},
+		"work late":      {faults.Injection{Fault: faults.Late}, faults.ErrLate, nil, 0},
 		"answer dropped": {faults.Injection{Fault: faults.DropAnswer}, nil, faults.ErrDropped, 0},
 		"late":           {faults.Injection{Delay: time.Second}, nil, nil, time.Second},
 		"too late":       {faults.Injection{Delay: time.Hour}, nil, context.DeadlineExceeded, time.Minute},
@@ -135,7 +136,20 @@ func TestAllFaultsHaveNames(t *testing.T) {
 		}
 		seen[fault.String()] = true
 	}
-	if len(seen) != 6 {
-		t.Errorf("%d faults, want 6", len(seen))
+	if len(seen) != 7 {
+		t.Errorf("%d faults, want 7", len(seen))
+	}
+}
+
+func TestDeliver(t *testing.T) {
+	plan := faults.NewPlan()
+	var done []int
+	for i := range 3 {
+		plan.Defer(func() { done = append(done, i) })
+	}
+	plan.Deliver()
+	plan.Deliver() // has nothing left to do
+	if diff := cmp.Diff([]int{0, 1, 2}, done); diff != "" {
+		t.Errorf("work done (-want +got):\n%s", diff)
 	}
 }
