@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+
+	"user-manager/upstream"
 )
 
 // accountsAtOnce bounds the calls of a provider that reads one account at a time.
@@ -30,17 +32,19 @@ func Accounts(ctx context.Context, p Provider, ids []string) (map[string]Account
 	g.SetLimit(accountsAtOnce)
 	for _, id := range ids {
 		g.Go(func() error {
-			account, err := p.Account(ctx, id)
-			if errors.Is(err, ErrNotFound) {
+			return upstream.Protect(func() error {
+				account, err := p.Account(ctx, id)
+				if errors.Is(err, ErrNotFound) {
+					return nil
+				}
+				if err != nil {
+					return err
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				found[id] = account
 				return nil
-			}
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			found[id] = account
-			return nil
+			})
 		})
 	}
 	if err := g.Wait(); err != nil {

@@ -21,33 +21,46 @@ type Settings struct {
 	Local *crud.Client
 }
 
-// An OpenFunc checks the settings and returns the provider. It calls no other
-// service. Every wrong variable is named in its error.
-type OpenFunc func(ctx context.Context, s Settings) (Provider, error)
+// A Driver makes providers of one kind.
+type Driver struct {
+	// Check reports every wrong variable of the driver's own.
+	Check func(getenv func(string) string) error
+	// Open returns the provider. It calls no other service.
+	Open func(ctx context.Context, s Settings) (Provider, error)
+}
 
 // drivers is filled by the init functions of the imported drivers, then only read.
-var drivers = map[string]OpenFunc{}
+var drivers = map[string]Driver{}
 
-// Register makes a driver known to [Open] by name. Drivers call it from init; the
-// same name twice is a mistake in the program and panics.
-func Register(name string, open OpenFunc) {
+// Register makes a driver known to [Check] and [Open] by name. Drivers call it from
+// init; the same name twice is a mistake in the program and panics.
+func Register(name string, d Driver) {
 	if _, taken := drivers[name]; taken {
 		panic("providers: two drivers named " + name)
 	}
-	drivers[name] = open
+	drivers[name] = d
 }
 
 // Names returns the names of the registered drivers, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(drivers)) }
 
-// Open opens the named provider. An unknown name is an error that lists the known.
-// A provider that holds resources is an [io.Closer].
-func Open(ctx context.Context, name string, s Settings) (Provider, error) {
-	open, ok := drivers[name]
+// Check reports every wrong variable of the named driver. An unknown name is an error
+// that lists the known.
+func Check(name string, getenv func(string) string) error {
+	driver, ok := drivers[name]
 	if !ok {
-		return nil, fmt.Errorf("no provider is named %q; known are %s", name, strings.Join(Names(), ", "))
+		return fmt.Errorf("AUTH_MODULE: no provider is named %q; known are %s", name, strings.Join(Names(), ", "))
 	}
-	p, err := open(ctx, s)
+	return driver.Check(getenv)
+}
+
+// Open checks the variables of the named provider and opens it. A provider that holds
+// resources is an [io.Closer].
+func Open(ctx context.Context, name string, s Settings) (Provider, error) {
+	if err := Check(name, s.Getenv); err != nil {
+		return nil, fmt.Errorf("open provider: %w", err)
+	}
+	p, err := drivers[name].Open(ctx, s)
 	if err != nil {
 		return nil, fmt.Errorf("open provider %s: %w", name, err)
 	}

@@ -12,13 +12,13 @@ import (
 )
 
 // registered fills the registry for one test.
-func registered(t *testing.T, open map[string]OpenFunc) {
+func registered(t *testing.T, those map[string]Driver) {
 	t.Helper()
 	before := drivers
 	t.Cleanup(func() { drivers = before })
-	drivers = map[string]OpenFunc{}
-	for name, f := range open {
-		Register(name, f)
+	drivers = map[string]Driver{}
+	for name, d := range those {
+		Register(name, d)
 	}
 }
 
@@ -27,24 +27,27 @@ type named struct {
 	name string
 }
 
-func opens(name string) OpenFunc {
-	return func(context.Context, Settings) (Provider, error) { return named{name: name}, nil }
+func opens(name string) Driver {
+	return Driver{
+		Check: func(func(string) string) error { return nil },
+		Open:  func(context.Context, Settings) (Provider, error) { return named{name: name}, nil },
+	}
 }
 
 func TestOpen(t *testing.T) {
 	wrong := errors.New("DEMO_URL is missing")
-	registered(t, map[string]OpenFunc{
-		"demo":  opens("demo"),
-		"other": opens("other"),
-		"wrong": func(context.Context, Settings) (Provider, error) { return nil, wrong },
-	})
+	broken, failing := opens("wrong"), opens("failing")
+	broken.Check = func(func(string) string) error { return wrong }
+	failing.Open = func(context.Context, Settings) (Provider, error) { return nil, wrong }
+	registered(t, map[string]Driver{"demo": opens("demo"), "other": opens("other"), "wrong": broken, "failing": failing})
 	tests := map[string]struct{ name, opened, problem string }{
 		"a known one":           {"demo", "demo", ""},
 		"another known one":     {"other", "other", ""},
-		"one with a wrong name": {"dmeo", "", `no provider is named "dmeo"; known are demo, other, wrong`},
-		"one in capitals":       {"Demo", "", `no provider is named "Demo"; known are demo, other, wrong`},
-		"none":                  {"", "", `no provider is named ""; known are demo, other, wrong`},
-		"one with a problem":    {"wrong", "", "open provider wrong: DEMO_URL is missing"},
+		"one with a wrong name": {"dmeo", "", `open provider: AUTH_MODULE: no provider is named "dmeo"; known are demo, failing, other, wrong`},
+		"one in capitals":       {"Demo", "", `open provider: AUTH_MODULE: no provider is named "Demo"; known are demo, failing, other, wrong`},
+		"none":                  {"", "", `open provider: AUTH_MODULE: no provider is named ""; known are demo, failing, other, wrong`},
+		"one with a problem":    {"wrong", "", "open provider: DEMO_URL is missing"},
+		"one that fails":        {"failing", "", "open provider failing: DEMO_URL is missing"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -64,10 +67,12 @@ func TestOpen(t *testing.T) {
 
 func TestOpenHandsTheSettingsOn(t *testing.T) {
 	var got string
-	registered(t, map[string]OpenFunc{"demo": func(_ context.Context, s Settings) (Provider, error) {
+	demo := opens("demo")
+	demo.Open = func(_ context.Context, s Settings) (Provider, error) {
 		got = s.Getenv("DEMO_URL")
 		return named{}, nil
-	}})
+	}
+	registered(t, map[string]Driver{"demo": demo})
 	if _, err := Open(t.Context(), "demo", Settings{Getenv: func(name string) string { return "value of " + name }}); err != nil {
 		t.Fatal(err)
 	}
@@ -77,14 +82,14 @@ func TestOpenHandsTheSettingsOn(t *testing.T) {
 }
 
 func TestNamesAreSorted(t *testing.T) {
-	registered(t, map[string]OpenFunc{"b": opens("b"), "c": opens("c"), "a": opens("a")})
+	registered(t, map[string]Driver{"b": opens("b"), "c": opens("c"), "a": opens("a")})
 	if diff := cmp.Diff([]string{"a", "b", "c"}, Names()); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}
 }
 
 func TestRegisterTwicePanics(t *testing.T) {
-	registered(t, map[string]OpenFunc{"demo": opens("demo")})
+	registered(t, map[string]Driver{"demo": opens("demo")})
 	defer func() {
 		if recover() == nil {
 			t.Error("the second driver of one name does not panic")

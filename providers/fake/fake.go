@@ -23,8 +23,12 @@ import (
 )
 
 func init() {
-	providers.Register("fake", func(ctx context.Context, s providers.Settings) (providers.Provider, error) {
-		return Open(ctx, s)
+	providers.Register("fake", providers.Driver{
+		Check: func(getenv func(string) string) error {
+			_, err := readSettings(getenv)
+			return err
+		},
+		Open: func(ctx context.Context, s providers.Settings) (providers.Provider, error) { return Open(ctx, s) },
 	})
 }
 
@@ -122,7 +126,7 @@ func readSettings(getenv func(string) string) (settings, error) {
 	duration := func(name, fallback string) time.Duration {
 		d, err := time.ParseDuration(cmp.Or(getenv(name), fallback))
 		if err != nil || d < time.Second {
-			problems = append(problems, fmt.Errorf("%s must be a duration of at least 1s, such as 1h", name))
+			problems = append(problems, fmt.Errorf("%s: must be a duration of at least 1s, such as 1h", name))
 		}
 		return d
 	}
@@ -132,7 +136,7 @@ func readSettings(getenv func(string) string) (settings, error) {
 	}
 	var err error
 	if s.website, err = strconv.ParseBool(cmp.Or(getenv("FAKE_WEBSITE_SCOPE"), "false")); err != nil {
-		problems = append(problems, errors.New("FAKE_WEBSITE_SCOPE must be true or false"))
+		problems = append(problems, errors.New("FAKE_WEBSITE_SCOPE: must be true or false"))
 	}
 	if prefix := strings.Trim(getenv("SERVICE_PREFIX"), "/"); prefix != "" {
 		s.prefix = "/" + prefix

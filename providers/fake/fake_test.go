@@ -144,9 +144,9 @@ func TestConformance(t *testing.T) {
 func TestOpenNamesEveryWrongVariable(t *testing.T) {
 	wrong := env{"FAKE_TOKEN_TTL": "soon", "FAKE_REFRESH_TOKEN_TTL": "10ms", "FAKE_WEBSITE_SCOPE": "perhaps"}
 	_, err := Open(t.Context(), providers.Settings{Getenv: wrong.get, Log: slog.New(slog.DiscardHandler)})
-	want := "FAKE_TOKEN_TTL must be a duration of at least 1s, such as 1h\n" +
-		"FAKE_REFRESH_TOKEN_TTL must be a duration of at least 1s, such as 1h\n" +
-		"FAKE_WEBSITE_SCOPE must be true or false"
+	want := "FAKE_TOKEN_TTL: must be a duration of at least 1s, such as 1h\n" +
+		"FAKE_REFRESH_TOKEN_TTL: must be a duration of at least 1s, such as 1h\n" +
+		"FAKE_WEBSITE_SCOPE: must be true or false"
 	if err == nil {
 		t.Fatal("Open: no error")
 	}

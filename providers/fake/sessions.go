@@ -107,13 +107,14 @@ func (p *Provider) session(ctx context.Context, a account, family string) (s pro
 	return providers.Session{AccessToken: access, RefreshToken: refresh, ExpireAt: expireAt}, refresh, nil
 }
 
-// cookie returns the cookie that is a website's session.
+// cookie returns the cookie that is a website's session. It outlives its token, since
+// it is what a new one is got for.
 func (p *Provider) cookie(access secret.Text) *http.Cookie {
 	return &http.Cookie{
 		Name:     "sid",
 		Value:    access.Reveal(),
 		Path:     "/",
-		MaxAge:   int(p.settings.tokenTTL / time.Second),
+		MaxAge:   int(p.settings.refreshTTL / time.Second),
 		HttpOnly: true,
 		Secure:   false, // the fake is for plain HTTP on this machine, where browsers would drop it
 		SameSite: http.SameSiteLaxMode,

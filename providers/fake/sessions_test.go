@@ -472,7 +472,7 @@ func TestLoginSaysWhatHappenedBesideIt(t *testing.T) {
 }
 
 func TestWebsiteSession(t *testing.T) {
-	p, c := open(t, env{"FAKE_WEBSITE_SCOPE": "true", "FAKE_TOKEN_TTL": "30m"})
+	p, c := open(t, env{"FAKE_WEBSITE_SCOPE": "true", "FAKE_TOKEN_TTL": "30m", "FAKE_REFRESH_TOKEN_TTL": "2h"})
 	mustCreate(t, p, ada())
 	session := mustLogin(t, p, "ada")
 	if !session.AccessToken.IsZero() || !session.RefreshToken.IsZero() || len(session.Cookies) != 1 {
@@ -481,7 +481,7 @@ func TestWebsiteSession(t *testing.T) {
 	cookie := *session.Cookies[0]
 	sid := secret.New(cookie.Value)
 	cookie.Value = "value"
-	if diff := cmp.Diff("sid=value; Path=/; Max-Age=1800; HttpOnly; SameSite=Lax", cookie.String()); diff != "" {
+	if diff := cmp.Diff("sid=value; Path=/; Max-Age=7200; HttpOnly; SameSite=Lax", cookie.String()); diff != "" {
 		t.Errorf("cookie (-want +got):\n%s", diff)
 	}
 	if _, err := p.UserInfo(t.Context(), providers.Ticket{SessionID: sid}); err != nil {

@@ -48,66 +48,66 @@ func (f *Faulty) Close() error {
 
 // Login implements [providers.Authenticator].
 func (f *Faulty) Login(ctx context.Context, username string, password secret.Text) (providers.Session, error) {
-	return play(ctx, f.plan, "Login", "POST /oauth/token", func() (providers.Session, error) {
+	return play(ctx, f.plan, "Login", "POST /oauth/token", func(ctx context.Context) (providers.Session, error) {
 		return f.next.Login(ctx, username, password)
 	})
 }
 
 // Refresh implements [providers.Authenticator].
 func (f *Faulty) Refresh(ctx context.Context, refreshToken, accessToken secret.Text) (providers.Session, error) {
-	return play(ctx, f.plan, "Refresh", "POST /refreshtoken", func() (providers.Session, error) {
+	return play(ctx, f.plan, "Refresh", "POST /refreshtoken", func(ctx context.Context) (providers.Session, error) {
 		return f.next.Refresh(ctx, refreshToken, accessToken)
 	})
 }
 
 // UserInfo implements [providers.Authenticator].
 func (f *Faulty) UserInfo(ctx context.Context, t providers.Ticket) (map[string]any, error) {
-	return play(ctx, f.plan, "UserInfo", "GET /userinfo", func() (map[string]any, error) {
+	return play(ctx, f.plan, "UserInfo", "GET /userinfo", func(ctx context.Context) (map[string]any, error) {
 		return f.next.UserInfo(ctx, t)
 	})
 }
 
 // Create implements [providers.Directory].
 func (f *Faulty) Create(ctx context.Context, a providers.NewAccount) (providers.Account, error) {
-	return play(ctx, f.plan, "Create", "POST /users", func() (providers.Account, error) {
+	return play(ctx, f.plan, "Create", "POST /users", func(ctx context.Context) (providers.Account, error) {
 		return f.next.Create(ctx, a)
 	})
 }
 
 // Find implements [providers.Directory].
 func (f *Faulty) Find(ctx context.Context, a providers.NewAccount) (providers.Account, error) {
-	return play(ctx, f.plan, "Find", "GET /users/:id", func() (providers.Account, error) {
+	return play(ctx, f.plan, "Find", "GET /users/:id", func(ctx context.Context) (providers.Account, error) {
 		return f.next.Find(ctx, a)
 	})
 }
 
 // Account implements [providers.Directory].
 func (f *Faulty) Account(ctx context.Context, id string) (providers.Account, error) {
-	return play(ctx, f.plan, "Account", "GET /users/:id", func() (providers.Account, error) {
+	return play(ctx, f.plan, "Account", "GET /users/:id", func(ctx context.Context) (providers.Account, error) {
 		return f.next.Account(ctx, id)
 	})
 }
 
 // Update implements [providers.Directory].
 func (f *Faulty) Update(ctx context.Context, id string, c providers.Change) (providers.Account, error) {
-	return play(ctx, f.plan, "Update", "PATCH /users/:id", func() (providers.Account, error) {
+	return play(ctx, f.plan, "Update", "PATCH /users/:id", func(ctx context.Context) (providers.Account, error) {
 		return f.next.Update(ctx, id, c)
 	})
 }
 
 // Delete implements [providers.Directory].
 func (f *Faulty) Delete(ctx context.Context, id string) error {
-	return f.playOnly(ctx, "Delete", "DELETE /users/:id", func() error { return f.next.Delete(ctx, id) })
+	return f.playOnly(ctx, "Delete", "DELETE /users/:id", func(ctx context.Context) error { return f.next.Delete(ctx, id) })
 }
 
 // ChangePassword implements [providers.Mailer].
 func (f *Faulty) ChangePassword(ctx context.Context, id string) error {
-	return f.playOnly(ctx, "ChangePassword", "POST /change-password", func() error { return f.next.ChangePassword(ctx, id) })
+	return f.playOnly(ctx, "ChangePassword", "POST /change-password", func(ctx context.Context) error { return f.next.ChangePassword(ctx, id) })
 }
 
 // Ping implements [providers.Pinger].
 func (f *Faulty) Ping(ctx context.Context) error {
-	return f.playOnly(ctx, "Ping", "GET /ping", func() error {
+	return f.playOnly(ctx, "Ping", "GET /ping", func(ctx context.Context) error {
 		if pinger, ok := f.next.(providers.Pinger); ok {
 			return pinger.Ping(ctx)
 		}
@@ -116,13 +116,13 @@ func (f *Faulty) Ping(ctx context.Context) error {
 }
 
 // playOnly is play for a call that returns nothing but an error.
-func (f *Faulty) playOnly(ctx context.Context, name, route string, do func() error) error {
-	_, err := play(ctx, f.plan, name, route, func() (struct{}, error) { return struct{}{}, do() })
+func (f *Faulty) playOnly(ctx context.Context, name, route string, do func(context.Context) error) error {
+	_, err := play(ctx, f.plan, name, route, func(ctx context.Context) (struct{}, error) { return struct{}{}, do(ctx) })
 	return err
 }
 
 // play counts a call and makes it, or lets it fail as the plan says.
-func play[T any](ctx context.Context, plan *faults.Plan, name, route string, do func() (T, error)) (T, error) {
+func play[T any](ctx context.Context, plan *faults.Plan, name, route string, do func(context.Context) (T, error)) (T, error) {
 	var none T
 	injection := plan.Next(providers.Service + " " + name)
 	failed := func(status int, err error) (T, error) {
@@ -131,10 +131,13 @@ func play[T any](ctx context.Context, plan *faults.Plan, name, route string, do 
 	if status := injection.Fault.Status(); status != 0 {
 		return failed(status, nil)
 	}
+	if injection.Fault == faults.Late {
+		plan.Defer(func() { _, _ = do(context.WithoutCancel(ctx)) }) // nobody hears of its errors
+	}
 	if err := injection.Before(ctx); err != nil {
 		return failed(0, err)
 	}
-	got, err := do()
+	got, err := do(ctx)
 	if lost := injection.After(ctx); lost != nil {
 		return failed(0, lost)
 	}
