@@ -2,8 +2,11 @@ package users
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"maps"
+	"strings"
 	"time"
 
 	"user-manager/crud"
@@ -51,19 +54,34 @@ func (s *Service) Create(ctx context.Context, fields crud.Document, opts CreateO
 	if err := checkAccountName(user); err != nil {
 		return Created{}, err
 	}
-	c := s.newCreation(creatingMark, user, password)
-	c.user = user
-	err = s.carryOut(ctx, note{Kind: noteCreate, Key: c.account.Key}, s.createOrder(c))
+	c, err := s.createWithAccount(ctx, user, password)
 	taken := errors.Is(err, crud.ErrDuplicate) || errors.Is(err, providers.ErrConflict)
-	if taken && s.settleCreations(ctx) {
-		c = s.newCreation(creatingMark, user, password)
-		c.user = user
-		err = s.carryOut(ctx, note{Kind: noteCreate, Key: c.account.Key}, s.createOrder(c))
+	if taken && s.settleClash(ctx, nameDigests(user)) {
+		c, err = s.createWithAccount(ctx, user, password)
 	}
 	if err != nil {
 		return Created{}, err
 	}
 	return Created{ID: c.userID, Warnings: s.mailPassword(ctx, c, opts.SkipPasswordMail)}, nil
+}
+
+func (s *Service) createWithAccount(ctx context.Context, user crud.Document, password secret.Text) (*creation, error) {
+	c := s.newCreation(creatingMark, user, password)
+	c.user = maps.Clone(user)
+	n := note{Kind: noteCreate, Key: c.account.Key, Names: nameDigests(user)}
+	return c, s.carryOut(ctx, n, s.createOrder(c))
+}
+
+// nameDigests stand for the user's name and address where they need not be read.
+func nameDigests(user crud.Document) []string {
+	var digests []string
+	for _, field := range []string{"username", "email"} {
+		if name := text(user, field); name != "" {
+			sum := sha256.Sum256([]byte(field + " " + strings.ToLower(name)))
+			digests = append(digests, hex.EncodeToString(sum[:16]))
+		}
+	}
+	return digests
 }
 
 // checkNew checks the fields of a user that is to be made, and returns its group.
@@ -104,16 +122,15 @@ func checkAccountName(user crud.Document) error {
 	return nil
 }
 
-// newCreation plans an account for user, under a key and mark of its own.
-func (s *Service) newCreation(prefix string, user crud.Document, password secret.Text) *creation {
+// newCreation plans an account for user, under a key of its own.
+func (s *Service) newCreation(mark string, user crud.Document, password secret.Text) *creation {
 	if s.RandomPassword || password.IsZero() {
 		password = randomPassword(s.PasswordLength)
 	}
-	key := newKey()
 	return &creation{
-		mark: prefix + key,
+		mark: mark,
 		account: providers.NewAccount{
-			Key:      key,
+			Key:      newKey(),
 			Username: text(user, "username"),
 			Email:    text(user, "email"),
 			Password: password,
@@ -198,7 +215,11 @@ func (s *Service) CreateWithID(ctx context.Context, fields crud.Document) (strin
 	if _, err := checkStandard(user); err != nil { // before anybody is asked
 		return "", err
 	}
-	defer s.locks.lock("account " + authUserID)()
+	unlock, err := s.locks.lock(ctx, accountLock(authUserID))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
 	a, err := s.planAdoption(ctx, user, authUserID)
 	if err != nil {
 		return "", err
@@ -212,8 +233,11 @@ func (s *Service) CreateWithID(ctx context.Context, fields crud.Document) (strin
 
 // planAdoption checks the user of an account and completes it from the account.
 func (s *Service) planAdoption(ctx context.Context, user crud.Document, authUserID string) (*adoption, error) {
-	for _, n := range s.journal.abandoned(true, func(n note) bool { return n.AuthUserID == authUserID }) {
-		s.settle(ctx, n)
+	left := func(n note) bool { return n.Kind == noteWithID && n.AuthUserID == authUserID }
+	for _, n := range s.journal.abandoned(true, left) {
+		if !s.settleLocked(ctx, n) {
+			return nil, refuse(ErrConflict, "authUserId: an earlier request for this account is not settled yet; try again")
+		}
 	}
 	switch _, err := s.findByAuthUserID(ctx, authUserID); {
 	case err == nil:
@@ -234,10 +258,10 @@ func (s *Service) planAdoption(ctx context.Context, user crud.Document, authUser
 	if _, err := s.checkNew(ctx, user); err != nil {
 		return nil, err
 	}
-	a := &adoption{user: user, account: account}
-	a.block = !s.mayLogIn(user) && !account.Blocked
-	a.unblock = s.mayLogIn(user) && account.Blocked
-	return a, nil
+	if account.Blocked && s.mayLogIn(user) {
+		return nil, refuse(ErrInvalid, "blocked: the account is blocked; create the user blocked and unblock it then")
+	}
+	return &adoption{user: user, account: account, block: !s.mayLogIn(user) && !account.Blocked}, nil
 }
 
 // completeFromAccount gives user what it has not got but its account has. A name or

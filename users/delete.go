@@ -3,14 +3,19 @@ package users
 import "context"
 
 // Delete removes the user with the given id, whatever its state, and its account.
-// An account that the provider does not know any more counts as removed.
+// An account that the provider does not know any more counts as removed. An unknown id
+// is the store's error, with cause [crud.ErrNotFound]; a user whose account is just
+// being made is refused with [ErrConflict].
 func (s *Service) Delete(ctx context.Context, id string) error {
-	defer s.locks.lock(id)()
-	s.settleUser(ctx, id)
+	id, unlock, err := s.begin(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	user, err := s.target(ctx, id, inAnyState)
 	if err != nil {
 		return err
 	}
-	n := note{Kind: noteDelete, UserID: id, AuthUserID: accountID(user)}
-	return s.carryOut(ctx, n, s.deleteOrder(user))
+	n := note{Kind: noteDelete, UserID: id, AuthUserID: accountID(user), Version: text(user, "updatedAt")}
+	return s.carryOut(ctx, n, s.deleteOrder(id, user))
 }

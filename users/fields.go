@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/go-playground/validator/v10"
-
 	"user-manager/crud"
+	"user-manager/validation"
 )
 
 // storeFields are set by the store, in every document.
@@ -33,14 +30,6 @@ type standardFields struct {
 
 // standardNames are the names of the standardFields.
 var standardNames = []string{"username", "email", "blocked", "userGroup", "roles", "expirationDate"}
-
-var validate = newValidator()
-
-func newValidator() *validator.Validate {
-	v := validator.New(validator.WithRequiredStructEnabled())
-	v.RegisterTagNameFunc(func(f reflect.StructField) string { return f.Tag.Get("json") })
-	return v
-}
 
 // refuseFields refuses a document that has one of the fields.
 func refuseFields(doc crud.Document, fields ...string) error {
@@ -64,8 +53,8 @@ func checkStandard(user crud.Document) (standardFields, error) {
 	if err := intoStruct(pickFields(user, standardNames), &fields); err != nil {
 		return fields, err
 	}
-	if err := validate.Struct(fields); err != nil {
-		return fields, refuse(ErrInvalid, "%s", problems(err))
+	if wrong := validation.Check(fields); wrong != "" {
+		return fields, refuse(ErrInvalid, "%s", wrong)
 	}
 	if fields.ExpirationDate != nil {
 		at, err := parseDate(*fields.ExpirationDate)
@@ -107,51 +96,9 @@ func intoStruct(doc crud.Document, to any) error {
 	}
 	err = json.Unmarshal(encoded, to)
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return refuse(ErrInvalid, "%s: must be %s, not %s", wrong.Field, typeName(wrong.Type), wrong.Value)
+		return refuse(ErrInvalid, "%s", validation.WrongType(wrong))
 	}
 	return err
-}
-
-// typeName says in the words of JSON what a field of type t takes.
-func typeName(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Bool:
-		return "a boolean"
-	case reflect.String:
-		return "a string"
-	case reflect.Slice:
-		return "an array of strings"
-	default:
-		return "an object"
-	}
-}
-
-// problems words what the validator found, a field each.
-func problems(err error) string {
-	invalid, ok := errors.AsType[validator.ValidationErrors](err)
-	if !ok {
-		return err.Error()
-	}
-	var found []string
-	for _, field := range invalid {
-		_, name, _ := strings.Cut(field.Namespace(), ".")
-		found = append(found, name+": "+reason(field))
-	}
-	return strings.Join(found, "; ")
-}
-
-func reason(field validator.FieldError) string {
-	switch field.Tag() {
-	case "required":
-		return "is required"
-	case "email":
-		return "must be an email address"
-	case "min":
-		return "must not be empty"
-	case "max":
-		return "must not be longer than " + field.Param() + " characters"
-	}
-	return "is not valid (" + field.Tag() + ")"
 }
 
 // withoutOwn returns the user as its group's schema sees it: without the fields of

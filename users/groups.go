@@ -42,7 +42,7 @@ type groups struct {
 // A compiledGroup is a group as it was compiled of one version of its document.
 type compiledGroup struct {
 	group   *group
-	version string
+	version string // what it was compiled of, as JSON
 }
 
 func newGroups(configs crud.Collection) *groups {
@@ -60,8 +60,12 @@ func (g *groups) group(ctx context.Context, name string) (*group, error) {
 	if err != nil {
 		return nil, err
 	}
-	version := text(config, "_id") + " " + text(config, "updatedAt")
-	if known, ok := g.known(name); ok && known.version == version {
+	// not its updatedAt: two changes may come in one millisecond
+	version, err := json.Marshal([]any{config["crudSchema"], config["authUserCreationDisabled"]})
+	if err != nil {
+		return nil, err
+	}
+	if known, ok := g.known(name); ok && known.version == string(version) {
 		return known.group, nil
 	}
 	made, err := compileGroup(name, config)
@@ -70,7 +74,7 @@ func (g *groups) group(ctx context.Context, name string) (*group, error) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.compiled[name] = compiledGroup{made, version}
+	g.compiled[name] = compiledGroup{made, string(version)}
 	return made, nil
 }
 
@@ -94,7 +98,8 @@ type SchemaError struct {
 }
 
 func (e *SchemaError) Error() string {
-	return fmt.Sprintf("the crudSchema of group %q does not compile: %v", e.Group, e.Err)
+	why := strings.ReplaceAll(e.Err.Error(), "\n", "; ")
+	return fmt.Sprintf("the crudSchema of group %q does not compile: %s", e.Group, why)
 }
 
 // Unwrap returns what is wrong with the schema.
@@ -213,6 +218,11 @@ func withNulls(schema any) any {
 	if !nullable {
 		return s
 	}
+	_, limited := s["enum"]
+	if kind, ok := s["type"].(string); ok && !limited && s["const"] == nil {
+		s["type"] = []any{kind, "null"} // what else it asks for does not concern null
+		return s
+	}
 	return map[string]any{"anyOf": []any{map[string]any{"type": "null"}, s}}
 }
 
@@ -316,6 +326,17 @@ func CheckGroup(config crud.Document) error {
 	for _, field := range []string{"userGroup", "label"} {
 		if text(config, field) == "" {
 			return fmt.Errorf("%s: is required and must be a string", field)
+		}
+	}
+	for field, value := range config {
+		switch field {
+		case "userGroup", "label", "crudSchema":
+		case "authUserCreationDisabled":
+			if _, ok := value.(bool); !ok {
+				return fmt.Errorf("%s: must be a boolean", field)
+			}
+		default:
+			return fmt.Errorf("%s: is not a field of a user group", field)
 		}
 	}
 	_, err := compileGroup(text(config, "userGroup"), config)

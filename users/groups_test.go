@@ -28,7 +28,7 @@ func TestGroupSchema(t *testing.T) {
 		"format":                               {`{"properties": {"born": {"type": "string", "format": "date"}}}`, `{"userGroup":"g","born":"yesterday"}`, `born: Value does not match format 'date'`},
 		"nullable and null":                    {`{"properties": {"name": {"type": "string", "nullable": true, "minLength": 2}}}`, `{"userGroup":"g","name":null}`, ""},
 		"nullable enum and null":               {`{"properties": {"kind": {"enum": ["a"], "nullable": true}}}`, `{"userGroup":"g","kind":null}`, ""},
-		"nullable but wrong":                   {`{"properties": {"name": {"type": "string", "nullable": true, "minLength": 2}}}`, `{"userGroup":"g","name":"A"}`, `name: Value is string but should be null; name: Value should be at least 2 characters`},
+		"nullable but wrong":                   {`{"properties": {"name": {"type": "string", "nullable": true, "minLength": 2}}}`, `{"userGroup":"g","name":"A"}`, `name: Value should be at least 2 characters`},
 		"not nullable and null":                {`{` + name + `}`, `{"userGroup":"g","name":null}`, `name: Value is null but should be string`},
 		"nested field":                         {`{"properties": {"address": {"type": "object", "required": ["city"], "properties": {"zip": {"type": "string"}}}}}`, `{"userGroup":"g","address":{"zip":5}}`, `address.zip: Value is integer but should be string; address: Required property 'city' is missing`},
 		"item of an array":                     {`{"properties": {"tags": {"type": "array", "items": {"type": "string"}}}}`, `{"userGroup":"g","tags":["a",2]}`, `tags.1: Value is integer but should be string`},

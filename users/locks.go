@@ -1,6 +1,9 @@
 package users
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // locks makes operations on the same key wait for each other. Its zero value is
 // ready to use.
@@ -10,31 +13,41 @@ type locks struct {
 }
 
 type lock struct {
-	sync.Mutex
-	users int // holders and waiters; guarded by locks.mu
+	slot  chan struct{} // full while somebody holds the lock
+	users int           // holders and waiters; guarded by locks.mu
 }
 
-// lock waits until nobody holds key, and returns the function that releases it.
-func (l *locks) lock(key string) (unlock func()) {
+// lock waits until nobody holds key, and returns the function that releases it; or
+// ctx's error when ctx ends first.
+func (l *locks) lock(ctx context.Context, key string) (unlock func(), err error) {
 	l.mu.Lock()
 	if l.held == nil {
 		l.held = map[string]*lock{}
 	}
 	k := l.held[key]
 	if k == nil {
-		k = &lock{}
+		k = &lock{slot: make(chan struct{}, 1)}
 		l.held[key] = k
 	}
 	k.users++
 	l.mu.Unlock()
 
-	k.Lock()
-	return func() {
-		k.Unlock()
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if k.users--; k.users == 0 {
-			delete(l.held, key)
-		}
+	select {
+	case k.slot <- struct{}{}:
+		return func() {
+			<-k.slot
+			l.leave(key, k)
+		}, nil
+	case <-ctx.Done():
+		l.leave(key, k)
+		return nil, ctx.Err()
+	}
+}
+
+func (l *locks) leave(key string, k *lock) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if k.users--; k.users == 0 {
+		delete(l.held, key)
 	}
 }

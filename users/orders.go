@@ -6,8 +6,7 @@ import "user-manager/crud"
 //
 //   - Fail closed. What keeps a user from logging in comes first at the provider and
 //     then in the store; what lets a user in comes first in the store and then at the
-//     provider. So between two steps, and when one fails, no account can log in whose
-//     user may not.
+//     provider. So between two steps no account can log in whose user may not.
 //   - Each step says how it is undone (steps.go); carryOut (sequence.go) undoes in
 //     reverse. A step that cannot be undone comes last, or nothing behind it can fail
 //     for good.
@@ -41,11 +40,7 @@ func (s *Service) adoptOrder(a *adoption) []step {
 	if a.block {
 		steps = append(steps, s.blockAccount(a.account.ID, true))
 	}
-	steps = append(steps, s.insertAdopted(a))
-	if a.unblock {
-		steps = append(steps, s.unblockAccount(a.account.ID, false))
-	}
-	return steps // roles are granted here, then the timer is scheduled
+	return append(steps, s.insertAdopted(a)) // roles are granted here, then the timer is scheduled
 }
 
 // patchOrder changes the user, and its account where it has one and the change
@@ -86,11 +81,11 @@ func (s *Service) stateOrder(user crud.Document, to string) []step {
 
 // deleteOrder: neither step can be undone, so the second is tried again and, should
 // it fail for good, is finished by [Service.Run] or by the next call.
-func (s *Service) deleteOrder(user crud.Document) []step {
+func (s *Service) deleteOrder(id string, user crud.Document) []step {
 	// the timer is aborted here, then roles are revoked
 	var steps []step
-	if id := accountID(user); id != "" {
-		steps = append(steps, s.deleteAccount(id))
+	if account := accountID(user); account != "" {
+		steps = append(steps, s.deleteAccount(account))
 	}
-	return append(steps, s.deleteUser(text(user, "_id")))
+	return append(steps, s.deleteUser(id))
 }

@@ -17,7 +17,8 @@ import (
 // Patch changes the user with the given id and returns it after the change. body
 // holds the store's operators, or plain fields, which are set. params are the
 // caller's for the store's own PATCH, such as "_st". The user as it would become must
-// match the schema of its group. Refusals are [ErrInvalid] and [ErrConflict].
+// match the schema of its group. Refusals are [ErrInvalid] and [ErrConflict]; an
+// unknown id is the store's error, with cause [crud.ErrNotFound].
 func (s *Service) Patch(ctx context.Context, id string, body crud.Document, params url.Values) (crud.Document, error) {
 	operators, err := asOperators(body)
 	if err != nil {
@@ -27,16 +28,19 @@ func (s *Service) Patch(ctx context.Context, id string, body crud.Document, para
 	if err != nil {
 		return nil, err
 	}
-	defer s.locks.lock(id)()
-	s.settleUser(ctx, id)
-	before, err := s.target(ctx, id, params)
+	id, unlock, err := s.begin(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	before, err := s.target(ctx, id, withoutProjection(params))
 	if errors.Is(err, crud.ErrNotFound) { // as the store's own PATCH answers
 		return nil, &upstream.Error{Service: crud.Service, Route: s.Users.Route(http.MethodPatch, "/:id"), Status: http.StatusNotFound, Err: err}
 	}
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.planPatch(ctx, before, operators, update, params)
+	p, err := s.planPatch(ctx, id, before, operators, update, params)
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +49,15 @@ func (s *Service) Patch(ctx context.Context, id string, body crud.Document, para
 		return nil, err
 	}
 	return readable(p.after, upstream.CallerFrom(ctx)), nil
+}
+
+// withoutProjection returns the parameters that say which user, and not how it is
+// shown: it has to be read whole.
+func withoutProjection(params url.Values) url.Values {
+	params = maps.Clone(params)
+	delete(params, "_p")
+	delete(params, "_rawp")
+	return params
 }
 
 // asOperators returns the body of a PATCH as operators.
@@ -85,10 +98,10 @@ func parseUpdate(operators crud.Document) (document.Update, error) {
 // planPatch checks what the user would become and finds what the account must be
 // told. A field that the client names is told even if it stays as it was, so that a
 // call made again mends what an earlier one left.
-func (s *Service) planPatch(ctx context.Context, before, operators crud.Document, update document.Update, params url.Values) (*patch, error) {
+func (s *Service) planPatch(ctx context.Context, id string, before, operators crud.Document, update document.Update, params url.Values) (*patch, error) {
 	caller := upstream.CallerFrom(ctx)
 	p := &patch{
-		userID:     text(before, "_id"),
+		userID:     id,
 		authUserID: accountID(before),
 		before:     before,
 		update:     operators,
@@ -174,6 +187,7 @@ func (s *Service) target(ctx context.Context, id string, params url.Values) (cru
 		return nil, err
 	}
 	if marked(user) {
+		s.journal.adopt(markedNote(user), s.leftOver()) // in case nobody is at it any more
 		return nil, refuse(ErrConflict, "the user's account is just being created; try again")
 	}
 	return user, nil

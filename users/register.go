@@ -9,11 +9,14 @@ import (
 )
 
 // Register makes the account of a user that was created without one. Refusals are
-// [ErrNotFound] for an unknown id, [ErrConflict] when there is an account already and
-// [ErrInvalid] when the user's group has no accounts.
+// [ErrNotFound] for an unknown id, [ErrConflict] when there is an account already or the
+// user is in the state DELETED, and [ErrInvalid] when its group has no accounts.
 func (s *Service) Register(ctx context.Context, id string, password secret.Text, skipMail bool) error {
-	defer s.locks.lock(id)()
-	s.settleUser(ctx, id)
+	id, unlock, err := s.begin(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	user, err := s.target(ctx, id, inAnyState)
 	if errors.Is(err, crud.ErrNotFound) {
 		return refuse(ErrNotFound, "_id: there is no such user")
@@ -23,6 +26,9 @@ func (s *Service) Register(ctx context.Context, id string, password secret.Text,
 	}
 	if text(user, "authUserId") != "" {
 		return refuse(ErrConflict, "_id: the user has an account already")
+	}
+	if text(user, "__STATE__") == crud.Deleted {
+		return refuse(ErrConflict, "_id: the user is in the state DELETED")
 	}
 	group, err := s.groups.group(ctx, text(user, "userGroup"))
 	if err != nil {
@@ -36,7 +42,8 @@ func (s *Service) Register(ctx context.Context, id string, password secret.Text,
 	}
 	c := s.newCreation(registeringMark, user, password)
 	c.userID = id
-	if err := s.carryOut(ctx, note{Kind: noteRegister, UserID: id, Key: c.account.Key}, s.registerOrder(c)); err != nil {
+	n := note{Kind: noteRegister, UserID: id, Key: c.account.Key, Names: nameDigests(user)}
+	if err := s.carryOut(ctx, n, s.registerOrder(c)); err != nil {
 		return err
 	}
 	s.mailPassword(ctx, c, skipMail)

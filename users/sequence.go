@@ -14,35 +14,47 @@ type step struct {
 	// that failed without a clear refusal, and must bear that nothing was done. nil
 	// means that there is nothing to take back.
 	undo func(ctx context.Context) error
+	// account says that the step is one at the provider. An order with such a step is
+	// noted in the journal.
+	account bool
+	// protects says that the step keeps somebody out. It is undone only when all that
+	// came after it surely is; otherwise when the note is settled.
+	protects bool
 }
 
-// carryOut does steps in order, noted as n in the journal meanwhile. When one fails,
-// those that were done, and the failed one unless its upstream surely did nothing,
-// are undone in reverse; the error is that of the step. The first undo that fails
-// ends the undoing, so that an earlier step is never undone under a later one that
-// still stands: the note stays open then and [Service.Run] settles it. So it does
-// when a call got no answer, since its work may still be done after we looked.
+// carryOut does steps in order, noted as n in the journal meanwhile if the provider is
+// among them. When one fails, those that were done, and the failed one unless its
+// upstream refused it, are undone in reverse; the error is that of the step. The first
+// undo that fails ends the undoing, so that an earlier step is never undone under a
+// later one that still stands.
+//
+// Unless the failed step was refused, the note stays open for a while even if all is
+// undone: a call that got no answer, or a gateway's, may still take effect. Then
+// [Service.Run] settles it.
 //
 // A caller that goes away does not end an operation that has begun. Its time is bounded
 // all the same: each call has its own limit, and the number of calls does too.
 func (s *Service) carryOut(ctx context.Context, n note, steps []step) error {
 	ctx = context.WithoutCancel(ctx)
-	open, err := s.journal.begin(ctx, n)
-	if err != nil {
-		return err
+	var open *openNote
+	for _, step := range steps {
+		if step.account && open == nil {
+			var err error
+			if open, err = s.journal.begin(ctx, n); err != nil {
+				return err
+			}
+			defer s.journal.leave(open) // matters only while the note is open
+		}
 	}
-	defer s.journal.leave(open) // a no-op once the note is closed
 	for i, step := range steps {
 		err := step.do(ctx)
 		if err == nil {
 			continue
 		}
-		begun := steps[:i]
-		if !upstream.Refused(err) {
-			begun = steps[:i+1]
-		}
-		if s.undo(ctx, begun) && upstream.Status(err) != 0 {
+		if refused := upstream.Refused(err); refused && s.undo(ctx, steps[:i], true) {
 			s.closeNote(ctx, open)
+		} else if !refused {
+			s.undo(ctx, steps[:i+1], false)
 		}
 		return err
 	}
@@ -50,23 +62,30 @@ func (s *Service) carryOut(ctx context.Context, n note, steps []step) error {
 	return nil
 }
 
-// undo takes back steps in reverse and reports whether all were.
-func (s *Service) undo(ctx context.Context, steps []step) bool {
+// undo takes back steps in reverse and reports whether all were. certain says that
+// nothing of them can take effect later.
+func (s *Service) undo(ctx context.Context, steps []step, certain bool) bool {
 	for i := len(steps) - 1; i >= 0; i-- {
-		if steps[i].undo == nil {
-			continue
-		}
-		if err := steps[i].undo(ctx); err != nil {
-			s.Log.ErrorContext(ctx, "step not undone yet", "step", steps[i].name, "err", err)
+		switch step := steps[i]; {
+		case step.undo == nil:
+		case step.protects && !certain:
 			return false
+		default:
+			if err := step.undo(ctx); err != nil {
+				s.Log.ErrorContext(ctx, "step not undone yet", "step", step.name, "err", err)
+				return false
+			}
 		}
 	}
 	return true
 }
 
-// closeNote ends a note. If that fails the note is settled later, which finds
-// nothing to do.
+// closeNote ends a note, if there is one. If that fails the note is settled later,
+// which finds nothing to do.
 func (s *Service) closeNote(ctx context.Context, open *openNote) {
+	if open == nil {
+		return
+	}
 	if err := s.journal.close(ctx, open); err != nil {
 		s.Log.WarnContext(ctx, "journal note not closed yet", "err", err)
 	}

@@ -3,6 +3,7 @@ package users
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,26 +14,35 @@ import (
 const (
 	// settleEvery is the pause between two rounds of settling.
 	settleEvery = 10 * time.Second
-	// foreignAge is when another process's note counts as left over: well beyond the
-	// time that an operation may take.
+	// foreignAge is the least time after which another process's note counts as left
+	// over.
 	foreignAge = 5 * time.Minute
+	// longestOperation is how many calls may follow each other in one operation and its
+	// undoing, and more.
+	longestOperation = 20
 )
 
-// Recover settles what earlier processes left open: an operation that was under way
-// when its process died is finished or undone. Call it before the first request;
-// Run goes on with what could not be settled.
-func (s *Service) Recover(ctx context.Context) error {
-	age := foreignAge
+// longest is beyond the time that an operation may take.
+func (s *Service) longest() time.Duration { return max(foreignAge, longestOperation*s.Timeout) }
+
+// leftOver is after how long what this process is surely not at work on counts as left
+// over.
+func (s *Service) leftOver() time.Duration {
 	if s.StoreIsOurs {
-		age = 0
+		return 0
 	}
-	if err := s.journal.load(ctx, age); err != nil {
+	return s.longest()
+}
+
+// Recover settles what earlier processes left open: an operation that was under way
+// when its process died is finished or undone. Call it before the first request; Run goes on
+// with what could not be settled, and calls it again if it failed.
+func (s *Service) Recover(ctx context.Context) error {
+	if err := s.journal.load(ctx, s.leftOver(), s.Log); err != nil {
 		return err
 	}
-	if s.Journal == nil {
-		if err := s.loadMarked(ctx, age); err != nil {
-			return err
-		}
+	if err := s.loadMarked(ctx, s.leftOver()); err != nil {
+		return err
 	}
 	s.recovered.Store(true)
 	s.settleDue(ctx)
@@ -59,7 +69,7 @@ func (s *Service) settleRound(ctx context.Context) error {
 	if !s.recovered.Load() {
 		return s.Recover(ctx)
 	}
-	err := s.journal.load(ctx, foreignAge)
+	err := s.journal.load(ctx, s.longest(), s.Log) // one that we are just making may be among them
 	s.settleDue(ctx)
 	return err
 }
@@ -68,30 +78,29 @@ func (s *Service) settleRound(ctx context.Context) error {
 func (s *Service) Unsettled() int { return s.journal.size() }
 
 // loadMarked takes notes of the users whose account was being made when an earlier
-// process died, for a store that keeps no journal.
+// process died, as far as the journal has none.
 func (s *Service) loadMarked(ctx context.Context, age time.Duration) error {
-	q := crud.Query{
-		Filter: map[string]any{"authUserId": map[string]any{"$regex": `^(creating|registering)\|`}},
-		States: crud.AllStates,
-		Fields: []string{"authUserId", "updatedAt"},
-	}
-	for user, err := range s.Users.All(ctx, q) {
-		if err != nil {
-			return err
+	for _, mark := range marks {
+		// a range, which an index knows: from the mark to what is just beyond it
+		prefix := map[string]any{"$gte": mark, "$lt": strings.TrimSuffix(mark, "|") + "}"}
+		q := crud.Query{Filter: map[string]any{"authUserId": prefix}, States: crud.AllStates}
+		for user, err := range s.Users.All(ctx, q) {
+			if err != nil {
+				return err
+			}
+			s.journal.adopt(markedNote(user), age)
 		}
-		at, _ := time.Parse(time.RFC3339, text(user, "updatedAt"))
-		s.journal.adopt(markedNote(user), at.Add(age))
 	}
 	return nil
 }
 
 // markedNote returns the note that the user's mark stands for.
 func markedNote(user crud.Document) note {
-	mark := text(user, "authUserId")
-	if key, ok := strings.CutPrefix(mark, registeringMark); ok {
+	mark, key, _ := strings.Cut(text(user, "authUserId"), "|")
+	if mark += "|"; mark == registeringMark || mark == unregisteringMark {
 		return note{Kind: noteRegister, UserID: text(user, "_id"), Key: key}
 	}
-	return note{Kind: noteCreate, Key: strings.TrimPrefix(mark, creatingMark)}
+	return note{Kind: noteCreate, Key: key}
 }
 
 // settleDue settles every note whose time has come.
@@ -104,44 +113,89 @@ func (s *Service) settleDue(ctx context.Context) {
 	}
 }
 
-// settleUser settles, before an operation on a user begins, what an earlier one on
-// it left open. It is called under the user's lock.
-func (s *Service) settleUser(ctx context.Context, id string) {
-	for _, n := range s.journal.abandoned(true, func(n note) bool { return n.UserID == id }) {
-		s.settleLocked(ctx, n)
+// begin makes an operation on the user with the given id wait for its turn, settles
+// what an earlier one on the user left, and returns the id as the store writes it and
+// the function that ends the turn. When that cannot be settled it is [ErrConflict].
+func (s *Service) begin(ctx context.Context, id string) (userID string, end func(), err error) {
+	id = strings.ToLower(id)
+	end, err = s.locks.lock(ctx, id)
+	if err != nil {
+		return "", nil, err
 	}
+	for _, n := range s.journal.abandoned(true, func(n note) bool { return n.UserID == id }) {
+		if !s.settleLocked(ctx, n) {
+			end()
+			return "", nil, refuse(ErrConflict, "an earlier change of this user is not settled yet; try again")
+		}
+	}
+	return id, end, nil
 }
 
-// settleCreations settles what failed creations left open, and reports whether
-// there was any: a user that such a one left may hold the name or address that a
-// new one wants.
-func (s *Service) settleCreations(ctx context.Context) bool {
-	left := s.journal.abandoned(true, func(n note) bool { return n.Kind == noteCreate || n.Kind == noteWithID })
+// settleClash settles what failed creations left of the same names, and reports whether
+// there was any: it may be what a new one found taken.
+func (s *Service) settleClash(ctx context.Context, names []string) bool {
+	clashes := func(n note) bool {
+		return slices.ContainsFunc(n.Names, func(name string) bool { return slices.Contains(names, name) })
+	}
+	left := s.journal.abandoned(true, clashes)
 	for _, n := range left {
-		s.settle(ctx, n)
+		s.settleLocked(ctx, n) // a creation's own user is known to nobody else
 	}
 	return len(left) > 0
 }
 
+// settle settles a note when neither its user nor its account is under way.
 func (s *Service) settle(ctx context.Context, n *openNote) {
-	if n.UserID != "" {
-		defer s.locks.lock(n.UserID)()
+	for _, key := range n.lockKeys() {
+		unlock, err := s.locks.lock(ctx, key)
+		if err != nil {
+			return
+		}
+		defer unlock()
 	}
 	s.settleLocked(ctx, n)
 }
 
-func (s *Service) settleLocked(ctx context.Context, n *openNote) {
+// lockKeys are the locks that settling n takes, in this order.
+func (n note) lockKeys() []string {
+	var keys []string
+	if n.UserID != "" {
+		keys = append(keys, n.UserID)
+	}
+	if n.AuthUserID != "" {
+		keys = append(keys, accountLock(n.AuthUserID))
+	}
+	return keys
+}
+
+// accountLock is the lock of those who make a user of an account.
+func accountLock(authUserID string) string { return "account " + authUserID }
+
+// settleLocked settles a note whose user nobody else is at work on, and reports whether
+// that is done. The note is closed if nothing can come late any more.
+func (s *Service) settleLocked(ctx context.Context, n *openNote) bool {
 	if !s.journal.claim(n) {
-		return
+		return true // somebody did, or does
 	}
 	defer s.journal.leave(n)
 	ctx = context.WithoutCancel(ctx)
-	if err := s.finishOrUndo(ctx, n.note); err != nil {
-		s.Log.WarnContext(ctx, "operation not settled yet", "kind", n.Kind, "err", err)
-		return
+	closed, err := s.journal.closed(ctx, n)
+	if closed {
+		s.journal.forget(n)
+		return true
 	}
-	s.closeNote(ctx, n)
-	s.Log.InfoContext(ctx, "operation settled", "kind", n.Kind)
+	if err == nil {
+		err = s.finishOrUndo(ctx, n.note)
+	}
+	if err != nil {
+		s.Log.WarnContext(ctx, "operation not settled yet", "kind", n.Kind, "err", err)
+		return false
+	}
+	if s.journal.isDue(n) {
+		s.closeNote(ctx, n)
+		s.Log.InfoContext(ctx, "operation settled", "kind", n.Kind)
+	}
+	return true
 }
 
 // finishOrUndo brings the user of a note into step with its account. It bears to be
@@ -162,8 +216,12 @@ func (s *Service) finishOrUndo(ctx context.Context, n note) error {
 }
 
 // undoCreation removes what a creation or registration made, unless it had come to
-// where the user and the account know each other: then it stands.
-func (s *Service) undoCreation(ctx context.Context, n note, prefix string) error {
+// where the user and the account know each other: then it stands. The mark is changed
+// first, so that they cannot come to know each other while the account is removed.
+func (s *Service) undoCreation(ctx context.Context, n note, mark string) error {
+	if err := s.unlink(ctx, []any{mark + n.Key}, undoingMark(mark)+n.Key); err != nil {
+		return err
+	}
 	account, err := s.provider.Find(ctx, providers.NewAccount{Key: n.Key})
 	if ignore(err, providers.ErrNotFound) != nil {
 		return err
@@ -176,10 +234,7 @@ func (s *Service) undoCreation(ctx context.Context, n note, prefix string) error
 			return err
 		}
 	}
-	if prefix == registeringMark {
-		return s.removeMark(ctx, prefix+n.Key)
-	}
-	return s.removeMarked(ctx, prefix+n.Key, "")
+	return s.removeMarked(ctx, mark, n.Key)
 }
 
 // settleAdoption gives the account its freedom back when its user never came to be.
@@ -188,23 +243,24 @@ func (s *Service) settleAdoption(ctx context.Context, n note) error {
 	switch {
 	case err == nil:
 		return s.realign(ctx, n)
-	case errors.Is(err, crud.ErrNotFound):
-		if n.Unblock {
-			return s.restoreBlocked(ctx, n.AuthUserID, false)
-		}
-		return nil
-	default:
+	case !errors.Is(err, crud.ErrNotFound):
 		return err
+	case n.Unblock:
+		return s.restoreBlocked(ctx, n.AuthUserID, false)
 	}
+	return nil
 }
 
-// finishDeletion deletes the user whose account is gone. While both are there,
-// nothing was done yet, and nothing is.
+// finishDeletion deletes the user whose account is gone, as it was when its deletion
+// began: one that was changed since has become something else's business. While both
+// are there, nothing was done yet, and nothing is.
 func (s *Service) finishDeletion(ctx context.Context, n note) error {
 	_, err := s.provider.Account(ctx, n.AuthUserID)
-	if errors.Is(err, providers.ErrNotFound) {
-		return ignore(s.Users.Delete(ctx, n.UserID), crud.ErrNotFound)
+	if !errors.Is(err, providers.ErrNotFound) {
+		return err
 	}
+	as := map[string]any{"_id": n.UserID, "authUserId": n.AuthUserID, "updatedAt": n.Version}
+	_, err = s.Users.DeleteAll(ctx, crud.Query{Filter: as, States: crud.AllStates})
 	return err
 }
 
@@ -224,34 +280,57 @@ func (s *Service) realign(ctx context.Context, n note) error {
 	if err != nil {
 		return ignore(err, providers.ErrNotFound)
 	}
-	change, differs := s.difference(user, account)
+	if blocked := !s.mayLogIn(user); blocked != account.Blocked {
+		if err := s.setBlocked(ctx, account.ID, blocked); err != nil {
+			return err
+		}
+	}
+	change, differs := difference(user, account)
 	if !differs {
 		return nil
 	}
-	_, err = s.provider.Update(ctx, n.AuthUserID, change)
-	return ignore(err, providers.ErrNotFound)
+	_, err = s.provider.Update(ctx, account.ID, change)
+	if errors.Is(err, providers.ErrConflict) || errors.Is(err, providers.ErrInvalid) {
+		return s.takeBackNames(ctx, user, account) // they never came to be the account's
+	}
+	return err
 }
 
 // settleWithoutUser deletes the account of a user that was deleted meanwhile. One
 // that merely has another account now, or none, stays as it is.
 func (s *Service) settleWithoutUser(ctx context.Context, n note) error {
-	_, err := s.Users.Get(ctx, n.UserID, inAnyState)
+	if n.UserID == "" {
+		return nil
+	}
+	// a list, whose emptiness cannot be mistaken for another kind of 404
+	_, err := s.Users.First(ctx, crud.Query{Filter: map[string]any{"_id": n.UserID}, States: crud.AllStates})
 	if errors.Is(err, crud.ErrNotFound) {
 		return s.removeAccount(ctx, n.AuthUserID)
 	}
 	return err
 }
 
-// difference returns what of the account is not as its user says.
-func (s *Service) difference(user crud.Document, account providers.Account) (change providers.Change, differs bool) {
+// takeBackNames gives the user the names that its account has.
+func (s *Service) takeBackNames(ctx context.Context, user crud.Document, account providers.Account) error {
+	names, none := crud.Document{}, crud.Document{}
+	for field, value := range map[string]string{"username": account.Username, "email": account.Email} {
+		if value != "" {
+			names[field] = value
+		} else {
+			none[field] = true
+		}
+	}
+	_, err := s.Users.Patch(ctx, text(user, "_id"), crud.Document{"$set": names, "$unset": none}, inAnyState)
+	return err
+}
+
+// difference returns which names of the account are not those of its user.
+func difference(user crud.Document, account providers.Account) (change providers.Change, differs bool) {
 	if username := text(user, "username"); !strings.EqualFold(username, account.Username) {
 		change.Username, differs = &username, true
 	}
 	if email := text(user, "email"); !strings.EqualFold(email, account.Email) {
 		change.Email, differs = &email, true
-	}
-	if blocked := !s.mayLogIn(user); blocked != account.Blocked {
-		change.Blocked, differs = &blocked, true
 	}
 	return change, differs
 }

@@ -3,7 +3,6 @@ package users
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -16,7 +15,7 @@ import (
 const statesAtOnce = 8
 
 // A StateChange moves the users that match Filter, in whatever state they are, to
-// the state To. Those that cannot go there directly, or are there, stay.
+// the state To, by as many transitions as the store asks for.
 type StateChange struct {
 	Filter crud.Document
 	To     string
@@ -30,6 +29,9 @@ type PartialError struct {
 }
 
 func (e *PartialError) Error() string {
+	if e.Changed == 0 {
+		return e.Err.Error()
+	}
 	return fmt.Sprintf("%v (%d users were changed before)", e.Err, e.Changed)
 }
 
@@ -37,7 +39,8 @@ func (e *PartialError) Error() string {
 func (e *PartialError) Unwrap() error { return e.Err }
 
 // ChangeStates carries out the changes one after the other and returns how many
-// users were moved. The first failure ends it: a [*PartialError].
+// users came to their state; those that were there stay as they are. The first failure
+// ends it: a [*PartialError].
 func (s *Service) ChangeStates(ctx context.Context, changes []StateChange) (int, error) {
 	var moved atomic.Int64
 	for _, change := range changes {
@@ -58,67 +61,73 @@ func (s *Service) changeState(ctx context.Context, change StateChange, moved *at
 			g.Go(func() error { return err })
 			break
 		}
-		if !slices.Contains(transitions[text(user, "__STATE__")], change.To) {
+		if text(user, "__STATE__") == change.To {
 			continue
 		}
 		g.Go(func() error {
-			changed, err := s.moveOne(ctx, text(user, "_id"), change.To)
-			if changed {
-				moved.Add(1)
-			}
-			return err
+			return upstream.Protect(func() error {
+				changed, err := s.moveOne(ctx, text(user, "_id"), change.To)
+				if changed {
+					moved.Add(1)
+				}
+				return err
+			})
 		})
 	}
 	return g.Wait()
 }
 
-// moveOne moves one user to a state, if it still can go there, and reports whether
-// it did.
+// moveOne moves one user to a state and reports whether it was in another before.
 func (s *Service) moveOne(ctx context.Context, id, to string) (bool, error) {
-	if err := ctx.Err(); err != nil {
+	id, unlock, err := s.begin(ctx, id)
+	if err != nil {
 		return false, err
 	}
-	defer s.locks.lock(id)()
-	s.settleUser(ctx, id)
+	defer unlock()
 	user, err := s.Users.Get(ctx, id, inAnyState)
 	if err != nil {
 		return false, ignore(err, crud.ErrNotFound)
 	}
-	if marked(user) || !slices.Contains(transitions[text(user, "__STATE__")], to) {
+	if marked(user) || text(user, "__STATE__") == to {
 		return false, nil
 	}
-	if err := s.move(ctx, user, to); err != nil {
+	if err := s.walkTo(ctx, user, to); err != nil {
 		return false, err
 	}
 	return true, nil
 }
 
-// move moves a user by one transition, with what it means for the account.
-func (s *Service) move(ctx context.Context, user crud.Document, to string) error {
-	n := note{Kind: noteChange, UserID: text(user, "_id"), AuthUserID: accountID(user)}
-	return s.carryOut(ctx, n, s.stateOrder(user, to))
+// walkTo moves a user to a state by the store's transitions, with what each means for
+// the account. When one fails the user stays in the state before it, consistent with
+// its account. One that is in the state already is moved there again, which mends its
+// account.
+func (s *Service) walkTo(ctx context.Context, user crud.Document, to string) error {
+	way := walk(text(user, "__STATE__"), to)
+	if len(way) == 0 {
+		way = []string{to}
+	}
+	for _, next := range way {
+		n := note{Kind: noteChange, UserID: text(user, "_id"), AuthUserID: accountID(user)}
+		if err := s.carryOut(ctx, n, s.stateOrder(user, next)); err != nil {
+			return err
+		}
+		user = inState(user, next)
+	}
+	return nil
 }
 
 // SoftDelete moves the user with the given id to the state DELETED, by as many
-// transitions as the store asks for. When one fails the user stays in the state
-// before it, consistent with its account, and the call may be made again. For a user
-// in that state already its account is seen to again.
+// transitions as the store asks for; see [Service.ChangeStates] for where it stops. The
+// call may be made again. Errors are those of [Service.Delete].
 func (s *Service) SoftDelete(ctx context.Context, id string) error {
-	defer s.locks.lock(id)()
-	s.settleUser(ctx, id)
+	id, unlock, err := s.begin(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	user, err := s.target(ctx, id, inAnyState)
 	if err != nil {
 		return err
 	}
-	way := walk(text(user, "__STATE__"), crud.Deleted)
-	if len(way) == 0 {
-		way = []string{crud.Deleted}
-	}
-	for _, to := range way {
-		if err := s.move(ctx, user, to); err != nil {
-			return err
-		}
-		user = inState(user, to)
-	}
-	return nil
+	return s.walkTo(ctx, user, crud.Deleted)
 }

@@ -22,12 +22,14 @@ var inAnyState = url.Values{"_st": {strings.Join(crud.AllStates, ",")}}
 var errNotUndoable = errors.New("cannot be undone, only finished")
 
 // insist tries a call that nothing can take back, or that takes something back, up
-// to three times while its outcome is open.
+// to three times while its outcome is open or the upstream is only busy.
 func insist(ctx context.Context, call func(context.Context) error) error {
 	const tries, pause = 3, 50 * time.Millisecond
 	var err error
 	for try := range tries {
-		if err = call(ctx); err == nil || upstream.Refused(err) {
+		err = call(ctx)
+		busy := upstream.Status(err) == http.StatusTooManyRequests
+		if err == nil || upstream.Refused(err) && !busy {
 			return err
 		}
 		select {
@@ -51,36 +53,29 @@ func ignore(err, kind error) error {
 type creation struct {
 	user       crud.Document // as it is inserted; nil when it is in the store
 	userID     string        // known once the user is in the store
-	mark       string        // the user's authUserId while the account is being made
+	mark       string        // creatingMark or registeringMark
 	account    providers.NewAccount
 	authUserID string // known once there is an account
+}
+
+// undoingMark is the mark that takes the place of mark.
+func undoingMark(mark string) string {
+	if mark == registeringMark {
+		return unregisteringMark
+	}
+	return uncreatingMark
 }
 
 func (s *Service) insertUser(c *creation) step {
 	return step{
 		name: "insert user",
 		do: func(ctx context.Context) (err error) {
-			c.user["authUserId"] = c.mark
+			c.user["authUserId"] = c.mark + c.account.Key
 			c.userID, err = s.Users.Insert(ctx, c.user)
 			return err
 		},
-		undo: func(ctx context.Context) error { return s.removeMarked(ctx, c.mark, c.userID) },
+		undo: func(ctx context.Context) error { return s.removeMarked(ctx, c.mark, c.account.Key) },
 	}
-}
-
-// removeMarked deletes the user with the given mark; id may be "" when it is not
-// known.
-func (s *Service) removeMarked(ctx context.Context, mark, id string) error {
-	if id == "" {
-		user, err := s.findByAuthUserID(ctx, mark)
-		if err != nil {
-			return ignore(err, crud.ErrNotFound)
-		}
-		id = text(user, "_id")
-	}
-	return insist(ctx, func(ctx context.Context) error {
-		return ignore(s.Users.Delete(ctx, id), crud.ErrNotFound)
-	})
 }
 
 func (s *Service) markUser(c *creation) step {
@@ -90,30 +85,41 @@ func (s *Service) markUser(c *creation) step {
 	}}
 	return step{
 		name: "mark user",
-		do: func(ctx context.Context) error {
-			n, err := s.Users.PatchAll(ctx, crud.Query{Filter: free, States: crud.AllStates}, set("authUserId", c.mark))
-			if err == nil && n == 0 {
-				return &upstream.Error{Service: crud.Service, Route: s.Users.Route(http.MethodPatch, "/"), Status: http.StatusConflict,
-					Message: "the user got an account meanwhile", Err: crud.ErrDuplicate}
-			}
-			return err
-		},
-		undo: func(ctx context.Context) error { return s.removeMark(ctx, c.mark) },
+		do:   func(ctx context.Context) error { return s.swap(ctx, free, c.mark+c.account.Key) },
+		undo: func(ctx context.Context) error { return s.removeMarked(ctx, c.mark, c.account.Key) },
 	}
 }
 
-// removeMark takes the mark of a registration off the user that has it.
-func (s *Service) removeMark(ctx context.Context, mark string) error {
-	marked := crud.Query{Filter: map[string]any{"authUserId": mark}, States: crud.AllStates}
-	return insist(ctx, func(ctx context.Context) error {
-		_, err := s.Users.PatchAll(ctx, marked, unset("authUserId"))
+// swap sets the authUserId of the one user that matches. When none does, it is a
+// refusal: another operation was faster.
+func (s *Service) swap(ctx context.Context, match map[string]any, authUserID string) error {
+	n, err := s.Users.PatchAll(ctx, crud.Query{Filter: match, States: crud.AllStates}, set("authUserId", authUserID))
+	if err == nil && n == 0 {
+		return &upstream.Error{Service: crud.Service, Route: s.Users.Route(http.MethodPatch, "/"), Status: http.StatusConflict,
+			Message: "the user was changed or deleted meanwhile", Err: crud.ErrDuplicate}
+	}
+	return err
+}
+
+// removeMarked takes back what a mark stands for: the user that was created with it,
+// or the mark that registering put on a user.
+func (s *Service) removeMarked(ctx context.Context, mark, key string) error {
+	ids := []any{mark + key, undoingMark(mark) + key}
+	all := crud.Query{Filter: map[string]any{"authUserId": map[string]any{"$in": ids}}, States: crud.AllStates}
+	return insist(ctx, func(ctx context.Context) (err error) {
+		if mark == registeringMark {
+			_, err = s.Users.PatchAll(ctx, all, unset("authUserId"))
+		} else {
+			_, err = s.Users.DeleteAll(ctx, all)
+		}
 		return err
 	})
 }
 
 func (s *Service) createAccount(c *creation) step {
 	return step{
-		name: "create account",
+		name:    "create account",
+		account: true,
 		do: func(ctx context.Context) error {
 			made, err := s.provider.Create(ctx, c.account)
 			c.authUserID = made.ID
@@ -142,28 +148,36 @@ func (s *Service) removeAccount(ctx context.Context, id string) error {
 	})
 }
 
-// linkAccount puts the account's id into the user. Nothing undoes it: before it come
-// the steps whose undoing removes the user, or the mark.
+// linkAccount puts the account's id in the place of the mark.
 func (s *Service) linkAccount(c *creation) step {
 	return step{
 		name: "link account",
 		do: func(ctx context.Context) error {
-			_, err := s.Users.Patch(ctx, c.userID, set("authUserId", c.authUserID), inAnyState)
-			return err
+			return s.swap(ctx, map[string]any{"_id": c.userID, "authUserId": c.mark + c.account.Key}, c.authUserID)
 		},
 		undo: func(ctx context.Context) error {
-			_, err := s.Users.Patch(ctx, c.userID, set("authUserId", c.mark), inAnyState)
-			return ignore(err, crud.ErrNotFound)
+			linked := []any{c.mark + c.account.Key, c.authUserID}
+			return s.unlink(ctx, linked, undoingMark(c.mark)+c.account.Key)
 		},
 	}
 }
 
+// unlink puts a mark that says "undone" in the place of any of the given values of
+// authUserId.
+func (s *Service) unlink(ctx context.Context, from []any, mark string) error {
+	q := crud.Query{Filter: map[string]any{"authUserId": map[string]any{"$in": from}}, States: crud.AllStates}
+	return insist(ctx, func(ctx context.Context) error {
+		_, err := s.Users.PatchAll(ctx, q, set("authUserId", mark))
+		return err
+	})
+}
+
 // adoption is a user made of an account that exists.
 type adoption struct {
-	user           crud.Document
-	userID         string
-	account        providers.Account
-	block, unblock bool // what the account is to become, when it is not so yet
+	user    crud.Document
+	userID  string
+	account providers.Account
+	block   bool // the account is to be blocked, and is not yet
 }
 
 func (s *Service) insertAdopted(a *adoption) step {
@@ -173,7 +187,13 @@ func (s *Service) insertAdopted(a *adoption) step {
 			a.userID, err = s.Users.Insert(ctx, a.user)
 			return err
 		},
-		undo: func(ctx context.Context) error { return s.removeMarked(ctx, a.account.ID, a.userID) },
+		undo: func(ctx context.Context) error {
+			q := crud.Query{Filter: map[string]any{"authUserId": a.account.ID}, States: crud.AllStates}
+			return insist(ctx, func(ctx context.Context) error {
+				_, err := s.Users.DeleteAll(ctx, q)
+				return err
+			})
+		},
 	}
 }
 
@@ -181,7 +201,9 @@ func (s *Service) insertAdopted(a *adoption) step {
 // in either. allowed says whether it was allowed to before.
 func (s *Service) blockAccount(id string, allowed bool) step {
 	return step{
-		name: "block account",
+		name:     "block account",
+		account:  true,
+		protects: true,
 		do: func(ctx context.Context) error {
 			return ignore(s.setBlocked(ctx, id, true), providers.ErrNotFound)
 		},
@@ -193,7 +215,8 @@ func (s *Service) blockAccount(id string, allowed bool) step {
 // any more and loses its id, so that it can be registered again.
 func (s *Service) unblockAccount(id string, allowed bool) step {
 	return step{
-		name: "unblock account",
+		name:    "unblock account",
+		account: true,
 		do: func(ctx context.Context) error {
 			err := s.setBlocked(ctx, id, false)
 			if !errors.Is(err, providers.ErrNotFound) {
@@ -276,7 +299,8 @@ func (s *Service) restoreUser(ctx context.Context, p *patch) error {
 // renameAccount gives the account the user's new name and address.
 func (s *Service) renameAccount(p *patch) step {
 	return step{
-		name: "change account",
+		name:    "change account",
+		account: true,
 		do: func(ctx context.Context) error {
 			_, err := s.provider.Update(ctx, p.authUserID, p.change)
 			return err
@@ -303,7 +327,7 @@ func (s *Service) moveUser(user crud.Document, to string) step {
 	id, from := text(user, "_id"), text(user, "__STATE__")
 	return step{
 		name: "move user",
-		do:   func(ctx context.Context) error { return s.Users.SetState(ctx, id, to) },
+		do:   func(ctx context.Context) error { return s.Users.SetState(ctx, id, from, to) },
 		undo: func(ctx context.Context) error { return s.returnTo(ctx, id, from) },
 	}
 }
@@ -314,20 +338,24 @@ func (s *Service) returnTo(ctx context.Context, id, state string) error {
 	if err != nil {
 		return ignore(err, crud.ErrNotFound)
 	}
-	for _, next := range walk(text(user, "__STATE__"), state) {
-		err := insist(ctx, func(ctx context.Context) error { return s.Users.SetState(ctx, id, next) })
+	at := text(user, "__STATE__")
+	for _, next := range walk(at, state) {
+		err := insist(ctx, func(ctx context.Context) error { return s.Users.SetState(ctx, id, at, next) })
 		if err != nil {
 			return fmt.Errorf("return to %s: %w", state, err)
 		}
+		at = next
 	}
 	return nil
 }
 
 // deleteAccount removes the account. One that the provider does not know counts as
-// removed.
+// removed. Its undoing only looks whether there is anything to undo, which would be
+// too late.
 func (s *Service) deleteAccount(id string) step {
 	return step{
-		name: "delete account",
+		name:    "delete account",
+		account: true,
 		do: func(ctx context.Context) error {
 			return ignore(s.provider.Delete(ctx, id), providers.ErrNotFound)
 		},

@@ -9,13 +9,18 @@ import (
 	"user-manager/crud"
 )
 
-// While an account is being made its user's authUserId holds one of these marks and
-// the account's key. It tells the next start, and a call that never saw the store's
-// answer, which user is whose.
+// While an account is being made its user's authUserId holds a mark: one of these words
+// and the account's key. It tells the next start, and a call that never saw the store's
+// answer, which user is whose. To undo the making, the mark is first changed to one
+// that says so: from then on the account's id can no longer come to be in the user.
 const (
-	creatingMark    = "creating|"
-	registeringMark = "registering|"
+	creatingMark      = "creating|"
+	registeringMark   = "registering|"
+	uncreatingMark    = "uncreating|"
+	unregisteringMark = "unregistering|"
 )
+
+var marks = []string{creatingMark, registeringMark, uncreatingMark, unregisteringMark}
 
 // text returns the text in a field of doc, or "".
 func text(doc crud.Document, field string) string {
@@ -35,7 +40,7 @@ func accountID(user crud.Document) string {
 // marked reports whether an account is being made for the user.
 func marked(user crud.Document) bool {
 	id := text(user, "authUserId")
-	return strings.HasPrefix(id, creatingMark) || strings.HasPrefix(id, registeringMark)
+	return slices.ContainsFunc(marks, func(mark string) bool { return strings.HasPrefix(id, mark) })
 }
 
 // mayLogIn reports whether the user's account may be able to log in: the user is

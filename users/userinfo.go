@@ -59,9 +59,10 @@ func (s *Service) UserInfo(ctx context.Context, ticket providers.Ticket) (map[st
 // infoFields returns the configured fields of the user, as far as the caller may see
 // them, and its permissions.
 func (s *Service) infoFields(ctx context.Context, user crud.Document) (map[string]any, error) {
-	seen := readable(user, upstream.CallerFrom(ctx))
+	seen := maps.Clone(readable(user, upstream.CallerFrom(ctx)))
+	delete(seen, permissionsField) // they are the roles', not the user's
 	if s.InfoFields.All {
-		return maps.Clone(seen), nil
+		return seen, nil
 	}
 	info := pickFields(seen, s.InfoFields.Names)
 	if s.Roles == nil || !slices.Contains(s.InfoFields.Names, permissionsField) {

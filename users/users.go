@@ -73,7 +73,8 @@ type Config struct {
 }
 
 // Service manages users. Its methods may be called from several goroutines;
-// operations on one user never overlap within one Service.
+// operations on one user never overlap within one Service. Between two Services on one
+// store only what the store does atomically keeps them apart.
 type Service struct {
 	Config
 	provider  bounded
