@@ -24,7 +24,7 @@ func (a *api) login(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	session, err := a.provider.Login(ctx, in.Username, in.Password.Text)
 	if err != nil {
-		return failed("logging in", err)
+		return failed("logging in", passCredentials, err)
 	}
 	return writeSession(w, session)
 }
@@ -34,11 +34,14 @@ func (a *api) refresh(w http.ResponseWriter, r *http.Request) error {
 	type request struct {
 		RefreshToken secretField `json:"refreshToken"`
 	}
-	in, err := decodeForm[request](r)
-	if err != nil {
-		return err
-	}
+	var in request
 	ticket := ticketOf(r)
+	if r.ContentLength != 0 || ticket.SessionID.IsZero() {
+		var err error
+		if in, err = decodeForm[request](r); err != nil {
+			return err
+		}
+	}
 	access := ticket.AccessToken
 	if access.IsZero() {
 		access = ticket.SessionID // a session of cookies has no refresh token
@@ -53,7 +56,7 @@ func (a *api) refresh(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	session, err := a.provider.Refresh(ctx, in.RefreshToken.Text, access)
 	if err != nil {
-		return failed("refreshing the token", err)
+		return failed("refreshing the token", passCredentials, err)
 	}
 	return writeSession(w, session)
 }
@@ -94,7 +97,7 @@ func ticketOf(r *http.Request) providers.Ticket {
 func (a *api) userInfo(w http.ResponseWriter, r *http.Request) error {
 	info, err := a.users.UserInfo(r.Context(), ticketOf(r))
 	if err != nil {
-		return failed("reading user info", err)
+		return failed("reading user info", passCredentials, err)
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	return encode(w, http.StatusOK, info)
@@ -112,7 +115,7 @@ func (a *api) changePassword(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), a.timeout)
 	defer cancel()
 	if err := a.provider.ChangePassword(ctx, in.AuthUserID); err != nil {
-		return failed("changing password", err)
+		return failed("changing password", passData, err)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -18,8 +18,10 @@ import (
 	"time"
 
 	"user-manager/crud/document"
+	"user-manager/providers"
 	"user-manager/upstream"
 	"user-manager/users"
+	"user-manager/validation"
 )
 
 // config is what the environment says.
@@ -53,7 +55,6 @@ type storeConfig struct {
 	users, groups, roles, journal string // paths; "" means none
 	path, sync                    string
 	expose                        bool
-	demoGroups                    bool
 	firstGroups                   []document.Document // what an empty store starts with
 }
 
@@ -94,6 +95,9 @@ func loadConfig(lookup func(string) (string, bool)) (config, error) {
 	}
 	cfg.store = r.store()
 	cfg.provider = r.provider()
+	if err := providers.Check(cfg.provider, getenv(lookup)); err != nil {
+		r.problems = append(r.problems, err)
+	}
 	if cfg.provider == "fake" && !cfg.loopback() && !cfg.allowFake {
 		r.wrong("HTTP_HOST", "the fake provider listens on loopback only, unless ALLOW_FAKE_PROVIDER=true")
 	}
@@ -103,6 +107,14 @@ func loadConfig(lookup func(string) (string, bool)) (config, error) {
 		}
 	}
 	return cfg, errors.Join(r.problems...)
+}
+
+// getenv is lookup for those to whom unset is empty.
+func getenv(lookup func(string) (string, bool)) func(string) string {
+	return func(name string) string {
+		value, _ := lookup(name)
+		return value
+	}
 }
 
 // loopback reports whether only this machine can reach the service.
@@ -239,9 +251,7 @@ func (r *reader) enrichment(name string) *enrichment {
 		return nil
 	}
 	var e enrichment
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	switch err := decoder.Decode(&e); {
+	switch err := decodeFile(bytes.NewReader(text), &e); {
 	case err != nil:
 		r.wrong(name, "%s: %v", path, err)
 	case e.UserID == "":
@@ -274,7 +284,8 @@ func (r *reader) store() storeConfig {
 	s.groups = cmp.Or(s.groups, "/ums-config")
 	s.roles = cmp.Or(s.roles, "/roles")
 	s.journal = cmp.Or(s.journal, "/journal")
-	s.firstGroups, s.demoGroups = r.startGroups("USER_GROUPS_FILE")
+	s.firstGroups = r.startGroups("USER_GROUPS_FILE")
+	r.distinct(s)
 	return s
 }
 
@@ -298,45 +309,84 @@ func (r *reader) remote(s *storeConfig, service string) {
 	}
 }
 
-// startGroups returns the groups that an empty store starts with, and whether they
-// are the demo groups.
-func (r *reader) startGroups(name string) ([]document.Document, bool) {
+// distinct refuses a path that two collections have.
+func (r *reader) distinct(s storeConfig) {
+	names := map[string]string{}
+	for _, c := range []struct{ name, path string }{
+		{"USERS_CRUD_ENDPOINT", s.users}, {"UMS_CONFIG_CRUD_ENDPOINT", s.groups}, {"ROLES_CRUD_ENDPOINT", s.roles}, {"JOURNAL_CRUD_ENDPOINT", s.journal},
+	} {
+		path := strings.Trim(c.path, "/")
+		if other, taken := names[path]; taken {
+			r.wrong(c.name, "is the same path as %s, %q", other, c.path)
+		}
+		names[path] = c.name
+	}
+}
+
+// startGroups returns the groups that an empty store starts with.
+func (r *reader) startGroups(name string) []document.Document {
 	path := r.text(name)
 	switch path {
 	case "none":
-		return nil, false
+		return nil
 	case "":
 		groups, err := readGroups(bytes.NewReader(demoGroups))
 		if err != nil {
 			r.wrong(name, "demo groups: %v", err)
 		}
-		return groups, true
+		return groups
 	}
 	file, err := os.Open(path)
 	if err != nil {
 		r.wrong(name, "%v", err)
-		return nil, false
+		return nil
 	}
 	defer file.Close()
 	groups, err := readGroups(file)
 	if err != nil {
 		r.wrong(name, "%s: %v", path, err)
 	}
-	return groups, false
+	return groups
 }
 
 // readGroups reads a JSON array of user groups and checks each.
 func readGroups(from io.Reader) ([]document.Document, error) {
 	var groups []document.Document
-	if err := json.NewDecoder(from).Decode(&groups); err != nil {
-		return nil, fmt.Errorf("not a JSON array of user groups: %w", err)
+	if err := decodeFile(from, &groups); err != nil {
+		return nil, fmt.Errorf("must be a JSON array of user groups: %w", err)
 	}
+	if groups == nil {
+		return nil, errors.New("must be a JSON array of user groups, not null")
+	}
+	names := map[any]bool{}
 	for i, group := range groups {
 		if err := users.CheckGroup(group); err != nil {
 			return nil, fmt.Errorf("group %d: %w", i+1, err)
 		}
+		name := group["userGroup"]
+		if names[name] {
+			return nil, fmt.Errorf("group %d: userGroup: %q is there twice", i+1, name)
+		}
+		names[name] = true
 	}
 	return groups, nil
+}
+
+// decodeFile reads the one JSON value of a file.
+func decodeFile(from io.Reader, to any) error {
+	decoder := json.NewDecoder(from)
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(to)
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return errors.New(validation.WrongType(wrong))
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the JSON value")
+	}
+	return nil
 }
 
 func (r *reader) provider() string {

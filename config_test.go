@@ -3,11 +3,13 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"user-manager/providers"
 	"user-manager/users"
 )
 
@@ -154,11 +156,11 @@ func TestConfigOfTheProvider(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			cfg, err := loadConfig(environment(test.env))
-			if err != nil {
-				t.Fatal(err)
-			}
 			if cfg.provider != test.want {
 				t.Errorf("provider of %v = %q, want %q", test.env, cfg.provider, test.want)
+			}
+			if known := slices.Contains(providers.Names(), test.want); known != (err == nil) {
+				t.Errorf("loadConfig(%v) = %v, but that the provider is known is %v", test.env, err, known)
 			}
 		})
 	}
@@ -191,9 +193,14 @@ func TestConfigurationFile(t *testing.T) {
 func TestGroupsFileWithAMistake(t *testing.T) {
 	t.Parallel()
 	for what, test := range map[string]struct{ text, problem string }{
-		"no array":           {`{}`, "not a JSON array of user groups"},
+		"no array":           {`{}`, "must be a JSON array of user groups: body: must be an array, not object"},
 		"no label":           {`[{"userGroup": "a", "crudSchema": {}}]`, "group 1: label: is required"},
 		"no schema":          {`[{"userGroup": "a", "label": "A"}]`, `the crudSchema of group "a" does not compile: it is not an object`},
+		"null":               {`null`, "must be a JSON array of user groups, not null"},
+		"something more":     {`[] []`, "something follows the JSON value"},
+		"a group twice":      {`[{"userGroup": "a", "label": "A", "crudSchema": {}}, {"userGroup": "a", "label": "B", "crudSchema": {}}]`, `group 2: userGroup: "a" is there twice`},
+		"a field too many":   {`[{"userGroup": "a", "label": "A", "crudSchema": {}, "foo": 1}]`, "group 1: foo: is not a field of a user group"},
+		"a flag that is not": {`[{"userGroup": "a", "label": "A", "crudSchema": {}, "authUserCreationDisabled": "yes"}]`, "group 1: authUserCreationDisabled: must be a boolean"},
 		"a schema not valid": {`[{"userGroup": "a", "label": "A", "crudSchema": {"type": "strin"}}]`, `type strin is not one of`},
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -22,7 +22,7 @@ import (
 // are. It buffers a page, so that a failing provider is an error and not half a list.
 func (a *api) listEnriched(w http.ResponseWriter, r *http.Request) error {
 	params, hide := a.withUserID(r.URL.Query())
-	res, err := a.collection.Open(r, "/", params)
+	res, err := a.store.users.Open(r, "/", params)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (a *api) listEnriched(w http.ResponseWriter, r *http.Request) error {
 	}
 	var list []document.Document
 	if err := json.NewDecoder(res.Body).Decode(&list); err != nil {
-		return &upstream.Error{Service: crud.Service, Route: a.collection.Route(r.Method, "/"), Err: fmt.Errorf("decode answer: %w", err)}
+		return &upstream.Error{Service: crud.Service, Route: a.store.users.Route(r.Method, "/"), Err: fmt.Errorf("decode answer: %w", err)}
 	}
 	if err := a.enrich(r, list); err != nil {
 		return err
@@ -55,7 +55,8 @@ func (a *api) listEnriched(w http.ResponseWriter, r *http.Request) error {
 // projection, and whether it has to be taken out of the answer again.
 func (a *api) withUserID(params url.Values) (url.Values, bool) {
 	projection := params.Get("_p")
-	if projection == "" || slices.Contains(strings.Split(projection, ","), a.enrichment.UserID) {
+	named := func(field string) bool { return strings.TrimSpace(field) == a.enrichment.UserID }
+	if projection == "" || slices.ContainsFunc(strings.Split(projection, ","), named) {
 		return params, false
 	}
 	params.Set("_p", projection+","+a.enrichment.UserID)

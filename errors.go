@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 
+	"user-manager/crud"
 	"user-manager/providers"
 	"user-manager/upstream"
 	"user-manager/users"
@@ -25,36 +26,46 @@ var statuses = []struct {
 
 // An operationError is an operation that failed, in the words of its route.
 type operationError struct {
-	doing string // "updating user"
-	// documented: the route answers 500 to every failure of an upstream. Otherwise
-	// what blames the caller's data is passed on.
-	documented bool
-	err        error
+	doing   string // "updating user"
+	refusal refusalPolicy
+	err     error
 }
+
+// A refusalPolicy is what a route makes of an upstream's refusal.
+type refusalPolicy int
+
+const (
+	// documented500: the route documents a 500, or what is configured in its place.
+	documented500 refusalPolicy = iota
+	// passCredentials: refused credentials are a 401.
+	passCredentials
+	// passData: what blames the caller's data is passed on.
+	passData
+)
 
 func (e *operationError) Error() string { return "Error while " + e.doing + ": " + e.err.Error() }
 
 func (e *operationError) Unwrap() error { return e.err }
 
-// failed gives an operation's error the words of a route that passes on what blames
-// the caller's data. It returns nil for nil.
-func failed(doing string, err error) error {
+// failed gives an operation's error the words of its route. It returns nil for nil.
+func failed(doing string, refusal refusalPolicy, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &operationError{doing: doing, err: err}
-}
-
-// failedAsDocumented is failed for the routes that document a 500.
-func failedAsDocumented(doing string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &operationError{doing: doing, documented: true, err: err}
+	return &operationError{doing, refusal, err}
 }
 
 // blaming are the statuses by which an upstream blames the caller's data.
 var blaming = []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity}
+
+// blames reports whether an upstream's refusal is about the caller's data. A 404 that
+// is not about a document or an account is about our configuration.
+func blames(failed *upstream.Error) bool {
+	if failed.Status == http.StatusNotFound {
+		return errors.Is(failed, crud.ErrNotFound) || errors.Is(failed, providers.ErrNotFound)
+	}
+	return slices.Contains(blaming, failed.Status)
+}
 
 // classify returns what the client is told of err: 500 and nothing more unless we
 // know it.
@@ -82,17 +93,20 @@ func (a *api) classify(err error) (status int, message string) {
 
 func (a *api) classifyUpstream(operation *operationError, failed *upstream.Error) (status int, message string) {
 	own := cmp.Or(failed.Message, failed.Error())
+	if partial, ok := errors.AsType[*users.PartialError](operation); ok && partial.Changed > 0 {
+		own = fmt.Sprintf("%s (%d users were changed before)", own, partial.Changed)
+	}
 	switch {
-	case !operation.documented && errors.Is(failed, providers.ErrUnauthorized):
+	case operation.refusal == passCredentials && errors.Is(failed, providers.ErrUnauthorized):
 		return http.StatusUnauthorized, own
-	case !operation.documented && slices.Contains(blaming, failed.Status):
+	case operation.refusal == passData && blames(failed) && !errors.Is(operation, users.ErrJournal):
 		return failed.Status, own
 	}
 	message = operation.Error()
 	if failed.Message != "" && slices.Contains(blaming, failed.Status) && failed.Status != http.StatusNotFound {
 		message = fmt.Sprintf("%s: %s", message, failed.Message)
 	}
-	if operation.documented && a.passRefusals && failed.Refused() {
+	if operation.refusal == documented500 && a.passRefusals && failed.Refused() {
 		return failed.Status, message
 	}
 	return http.StatusInternalServerError, message

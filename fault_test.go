@@ -28,6 +28,8 @@ type operation struct {
 	// again are the statuses that the request made once more may have when it had
 	// succeeded before: what was to be done is done.
 	again []int
+	// duplicates: made again, it makes another one.
+	duplicates bool
 	// survives tells the calls whose failure does not fail the request.
 	survives func(call string) bool
 }
@@ -158,9 +160,7 @@ func (h *harness) failClosed() error {
 	users := map[string]crud.Document{}
 	for _, user := range h.all("/users") {
 		id, _ := user["authUserId"].(string)
-		if key, marked := strings.CutPrefix(id, "creating|"); marked {
-			id = "fake|" + key
-		} else if key, marked := strings.CutPrefix(id, "registering|"); marked {
+		if kind, key, _ := strings.Cut(id, "|"); kind != "fake" { // a mark
 			id = "fake|" + key
 		}
 		users[id] = user
@@ -238,6 +238,11 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 						})
 					})
 				}
+				for _, early := range []bool{false, true} {
+					t.Run(fmt.Sprintf("%d %s, late, early %v", n+1, strings.ReplaceAll(call, "/", "_"), early), func(t *testing.T) {
+						synctest.Test(t, func(t *testing.T) { o.checkLate(t, w, n+1, early) })
+					})
+				}
 				for _, fault := range []faults.Fault{faults.Refuse500, faults.Timeout, faults.DropAnswer} {
 					t.Run(fmt.Sprintf("from %d %s on, %s", n+1, strings.ReplaceAll(call, "/", "_"), fault), func(t *testing.T) {
 						synctest.Test(t, func(t *testing.T) {
@@ -282,6 +287,28 @@ func (o operation) checkFault(t *testing.T, call string, w worlds, arm func(*fau
 	}
 	if err := h.failClosed(); err != nil {
 		t.Errorf("made again: %v", err)
+	}
+}
+
+// checkLate makes the request while the work of the nth call is done late: early says
+// that it is before the request is made again, otherwise after. In the end all is as
+// after the operation, and nobody can log in who must not.
+func (o operation) checkLate(t *testing.T, w worlds, n int, early bool) {
+	h := o.start(t)
+	h.plan.Arm(n, faults.Late)
+	first := o.request(h)
+	h.plan.Heal()
+	if early {
+		h.plan.Deliver()
+	}
+	second := o.request(h)
+	h.plan.Deliver()
+	h.settle()
+	if diff := cmp.Diff(w.after, h.world()); diff != "" && !o.duplicates {
+		t.Errorf("after %d %s and %d %s (-want +got):\n%s", first.status, first.body, second.status, second.body, diff)
+	}
+	if err := h.failClosed(); err != nil {
+		t.Error(err)
 	}
 }
 

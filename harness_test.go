@@ -63,9 +63,7 @@ func newHarness(t *testing.T, env map[string]string) *harness {
 		t.Fatal(err)
 	}
 	h.client = clean.client
-	lookup := environment(vars)
-	getenv := func(name string) string { value, _ := lookup(name); return value }
-	h.provider, err = providers.Open(t.Context(), cfg.provider, providers.Settings{Getenv: getenv, Log: log, Local: clean.client})
+	h.provider, err = providers.Open(t.Context(), cfg.provider, providers.Settings{Getenv: getenv(environment(vars)), Log: log, Local: clean.client})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,12 +171,15 @@ func (p *placeholders) name(kind, value string) string {
 	return name
 }
 
-var placeholder = regexp.MustCompile(`<[a-z]+[0-9]+>`)
+var placeholder = regexp.MustCompile(`<[a-zA-Z]+[0-9]+>`)
 
 func (p *placeholders) fill(text string) string {
 	return placeholder.ReplaceAllStringFunc(text, func(name string) string {
 		if value, ok := p.values[name]; ok {
 			return value
+		}
+		if value, ok := p.values[strings.ToLower(name)]; ok { // "<ID1>": in capitals
+			return strings.ToUpper(value)
 		}
 		return name
 	})

@@ -12,11 +12,12 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
-
-	"github.com/go-playground/validator/v10"
+	"unicode/utf8"
 
 	"user-manager/crud/document"
 	"user-manager/secret"
+	"user-manager/upstream"
+	"user-manager/validation"
 )
 
 // handler answers a request, or returns why it cannot. Once it has written to w it
@@ -46,8 +47,8 @@ type failure struct {
 // answer makes an http.Handler of h: it alone writes errors, and logs each once.
 func (a *api) answer(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, a.maxBody)
-		err := h(w, r)
+		r.Body = http.MaxBytesReader(unwrapped(w), r.Body, a.maxBody)
+		err := upstream.Protect(func() error { return h(w, r) })
 		if err == nil {
 			return
 		}
@@ -55,6 +56,18 @@ func (a *api) answer(h handler) http.Handler {
 		a.log.Log(r.Context(), levelOf(status), "request failed", "route", r.Pattern, "status", status, "err", chain(err))
 		writeFailure(w, status, message)
 	})
+}
+
+// unwrapped returns the writer of net/http, which closes the connection of a body
+// that is too large.
+func unwrapped(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = wrapper.Unwrap()
+	}
 }
 
 // levelOf: what the client did is no news, what we or an upstream did is.
@@ -102,6 +115,9 @@ func decode[T any](r *http.Request) (T, error) {
 	if err := decodeJSON(r, &to, true); err != nil {
 		return to, err
 	}
+	if list := reflect.ValueOf(to); list.Kind() == reflect.Slice && list.IsNil() {
+		return to, badRequest("body: must be an array, not null")
+	}
 	return to, validateRequest(to)
 }
 
@@ -128,9 +144,9 @@ func decodeForm[T any](r *http.Request) (T, error) {
 		}
 		return to, validateRequest(to)
 	}
-	body, err := io.ReadAll(r.Body)
+	body, err := readText(r)
 	if err != nil {
-		return to, bodyError(err)
+		return to, err
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
@@ -138,7 +154,9 @@ func decodeForm[T any](r *http.Request) (T, error) {
 	}
 	fields := map[string]string{}
 	for name := range form {
-		fields[name] = form.Get(name)
+		if fields[name] = form.Get(name); !utf8.ValidString(fields[name]) {
+			return to, badRequest("%s: is not UTF-8", strings.ToValidUTF8(name, "?"))
+		}
 	}
 	encoded, err := json.Marshal(fields)
 	if err != nil {
@@ -152,11 +170,18 @@ func decodeForm[T any](r *http.Request) (T, error) {
 
 // decodeJSON reads the one JSON value of the body.
 func decodeJSON(r *http.Request, to any, strict bool) error {
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/json" {
 		return &requestError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type: must be application/json, not %q", r.Header.Get("Content-Type"))}
 	}
-	decoder := json.NewDecoder(r.Body)
+	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return &requestError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type: the charset of JSON is utf-8, not %q", charset)}
+	}
+	body, err := readText(r)
+	if err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
 	if strict {
 		decoder.DisallowUnknownFields()
 	}
@@ -164,12 +189,22 @@ func decodeJSON(r *http.Request, to any, strict bool) error {
 		return bodyError(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return bodyError(tooLarge)
-		}
 		return badRequest("body: something follows the JSON value")
 	}
 	return nil
+}
+
+// readText reads the body. One that is not UTF-8 is refused: the decoders would put
+// other characters in the place of those that they do not know.
+func readText(r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, bodyError(err)
+	}
+	if !utf8.Valid(body) {
+		return nil, badRequest("body: is not UTF-8")
+	}
+	return body, nil
 }
 
 // bodyError says what is wrong with a body, naming the field where there is one.
@@ -178,11 +213,7 @@ func bodyError(err error) error {
 		return &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("body: must not be larger than %d bytes", tooLarge.Limit)}
 	}
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		field := wrong.Field
-		if field == "" {
-			field = "body"
-		}
-		return badRequest("%s: must be %s, not %s", field, jsonKind(wrong.Type), wrong.Value)
+		return badRequest("%s", validation.WrongType(wrong))
 	}
 	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return badRequest("%s: is not a field of this request", strings.Trim(field, `"`))
@@ -194,21 +225,6 @@ func bodyError(err error) error {
 		return badRequest("body: is not valid JSON: it ends too early")
 	}
 	return badRequest("body: is not valid JSON: %v", err)
-}
-
-// jsonKind says in the words of JSON what a field of type t takes.
-func jsonKind(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Bool:
-		return "a boolean"
-	case reflect.String:
-		return "a string"
-	case reflect.Slice:
-		return "an array"
-	case reflect.Map, reflect.Struct:
-		return "an object"
-	}
-	return "a number"
 }
 
 // A secretField is a string field whose value must not be seen.
@@ -224,49 +240,16 @@ func (f *secretField) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-var validate = newValidator()
-
-func newValidator() *validator.Validate {
-	v := validator.New(validator.WithRequiredStructEnabled())
-	v.RegisterTagNameFunc(func(f reflect.StructField) string { return f.Tag.Get("json") })
-	v.RegisterCustomTypeFunc(func(field reflect.Value) any {
-		return field.Interface().(secretField).Reveal()
-	}, secretField{})
-	return v
+func init() {
+	validation.RegisterText(func(field reflect.Value) any { return field.Interface().(secretField).Reveal() }, secretField{})
 }
 
-// validateRequest checks a decoded request by its tags. v may be a slice.
+// validateRequest checks a decoded request by its tags.
 func validateRequest(v any) error {
-	var err error
-	isList := reflect.TypeOf(v).Kind() == reflect.Slice
-	if isList {
-		err = validate.Var(v, "dive")
-	} else {
-		err = validate.Struct(v)
+	if wrong := validation.Check(v); wrong != "" {
+		return badRequest("%s", wrong)
 	}
-	invalid, ok := errors.AsType[validator.ValidationErrors](err)
-	if !ok {
-		return err
-	}
-	var found []string
-	for _, field := range invalid {
-		name := field.Namespace() // "[0].field", or "type.field"
-		if !isList {
-			_, name, _ = strings.Cut(name, ".")
-		}
-		found = append(found, name+": "+fieldReason(field))
-	}
-	return badRequest("%s", strings.Join(found, "; "))
-}
-
-func fieldReason(field validator.FieldError) string {
-	switch field.Tag() {
-	case "required":
-		return "is required"
-	case "oneof":
-		return "must be one of " + strings.ReplaceAll(field.Param(), " ", ", ")
-	}
-	return "is not valid (" + field.Tag() + ")"
+	return nil
 }
 
 // flagParam returns a boolean query parameter, or standard when it is not given.

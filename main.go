@@ -75,11 +75,10 @@ func open(ctx context.Context, cfg config, lookup func(string) (string, bool), l
 		}
 	}()
 	if s.store, err = openStore(ctx, cfg, log); err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
+		return nil, fmt.Errorf("open store (EMBEDDED_PATH=%s): %w", cfg.store.path, err)
 	}
 	s.closers = append(s.closers, s.store)
-	getenv := func(name string) string { value, _ := lookup(name); return value }
-	provider, err := providers.Open(ctx, cfg.provider, providers.Settings{Getenv: getenv, Log: log, Local: s.store.local()})
+	provider, err := providers.Open(ctx, cfg.provider, providers.Settings{Getenv: getenv(lookup), Log: log, Local: s.store.local()})
 	if err != nil {
 		return nil, err
 	}
@@ -124,8 +123,7 @@ func newAPI(cfg config, s *store, provider providers.Provider, log *slog.Logger)
 			InfoFields:     cfg.info,
 		}),
 		provider:     provider,
-		store:        s.client,
-		collection:   s.users,
+		store:        s,
 		enrichment:   cfg.enrichment,
 		forwarding:   cfg.forwarding,
 		prefix:       cfg.prefix,

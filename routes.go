@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"user-manager/apidoc"
-	"user-manager/crud"
 	"user-manager/providers"
 	"user-manager/upstream"
 	"user-manager/users"
@@ -19,9 +18,8 @@ type api struct {
 	log          *slog.Logger
 	users        *users.Service
 	provider     providers.Provider
-	store        *crud.Client
-	collection   crud.Collection // the users
-	enrichment   *enrichment     // nil: GET /users/ is the store's own answer
+	store        *store
+	enrichment   *enrichment // nil: GET /users/ is the store's own answer
 	forwarding   upstream.Forwarding
 	prefix       string // before every route but the status and documentation routes
 	version      string

@@ -47,7 +47,7 @@ func (a *api) checkUp(w http.ResponseWriter, r *http.Request) error {
 func (a *api) checkStore(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	return a.store.Ping(ctx)
+	return a.store.check(ctx)
 }
 
 func (a *api) checkProvider(ctx context.Context) error {

@@ -95,12 +95,20 @@ func collections(s storeConfig) []embedded.Definition {
 // seed gives a store without user groups those to start with.
 func (s *store) seed(ctx context.Context, cfg storeConfig) error {
 	n, err := s.groups.Count(ctx, crud.Query{States: crud.AllStates})
-	if err != nil || n > 0 {
+	if err != nil || n > 0 || len(cfg.firstGroups) == 0 {
 		return err
 	}
-	for _, group := range cfg.firstGroups {
-		if _, err := s.groups.Insert(ctx, group); err != nil {
-			return fmt.Errorf("add the first user groups: %w", err)
+	if err := s.groups.InsertAll(ctx, cfg.firstGroups); err != nil {
+		return fmt.Errorf("add the first user groups: %w", err)
+	}
+	return nil
+}
+
+// check reports whether the collections that every user needs can be read.
+func (s *store) check(ctx context.Context) error {
+	for _, collection := range []crud.Collection{s.users, s.groups} {
+		if _, err := collection.List(ctx, crud.Query{Fields: []string{"_id"}, Limit: 1}); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -23,7 +23,7 @@ func (a *api) createUser(w http.ResponseWriter, r *http.Request) error {
 	}
 	created, err := a.users.Create(r.Context(), fields, users.CreateOptions{PostponeAccount: postpone, SkipPasswordMail: !mail})
 	if err != nil {
-		return failed("creating user", err)
+		return failed("creating user", passData, err)
 	}
 	return encode(w, http.StatusOK, created)
 }
@@ -36,7 +36,7 @@ func (a *api) createUserWithID(w http.ResponseWriter, r *http.Request) error {
 	}
 	id, err := a.users.CreateWithID(r.Context(), fields)
 	if err != nil {
-		return failed("creating user", err)
+		return failed("creating user", passData, err)
 	}
 	return encode(w, http.StatusOK, users.Created{ID: id})
 }
@@ -56,7 +56,7 @@ func (a *api) registerUser(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := a.users.Register(r.Context(), in.ID, in.Password.Text, !mail); err != nil {
-		return failed("registering user", err)
+		return failed("registering user", passData, err)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -65,14 +65,14 @@ func (a *api) registerUser(w http.ResponseWriter, r *http.Request) error {
 // listUsers handles GET /users/.
 func (a *api) listUsers(w http.ResponseWriter, r *http.Request) error {
 	if a.enrichment != nil {
-		return failed("reading users", a.listEnriched(w, r))
+		return failed("reading users", passCredentials, a.listEnriched(w, r))
 	}
-	return failed("reading users", a.collection.Forward(w, r, "/"))
+	return failed("reading users", passCredentials, a.store.users.Forward(w, r, "/"))
 }
 
 // countUsers handles GET /users/count.
 func (a *api) countUsers(w http.ResponseWriter, r *http.Request) error {
-	return failed("counting users", a.collection.Forward(w, r, "/count"))
+	return failed("counting users", passCredentials, a.store.users.Forward(w, r, "/count"))
 }
 
 // patchUser handles PATCH /users/:id.
@@ -83,7 +83,7 @@ func (a *api) patchUser(w http.ResponseWriter, r *http.Request) error {
 	}
 	user, err := a.users.Patch(r.Context(), r.PathValue("id"), body, r.URL.Query())
 	if err != nil {
-		return failedAsDocumented("updating user", err)
+		return failed("updating user", documented500, err)
 	}
 	return encode(w, http.StatusOK, user)
 }
@@ -91,7 +91,7 @@ func (a *api) patchUser(w http.ResponseWriter, r *http.Request) error {
 // deleteUser handles DELETE /users/:id.
 func (a *api) deleteUser(w http.ResponseWriter, r *http.Request) error {
 	if err := a.users.Delete(r.Context(), r.PathValue("id")); err != nil {
-		return failedAsDocumented("deleting user", err)
+		return failed("deleting user", documented500, err)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -100,7 +100,7 @@ func (a *api) deleteUser(w http.ResponseWriter, r *http.Request) error {
 // softDeleteUser handles POST /users/:id/soft-delete.
 func (a *api) softDeleteUser(w http.ResponseWriter, r *http.Request) error {
 	if err := a.users.SoftDelete(r.Context(), r.PathValue("id")); err != nil {
-		return failedAsDocumented("soft deleting user", err)
+		return failed("soft deleting user", documented500, err)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -122,7 +122,7 @@ func (a *api) changeStates(w http.ResponseWriter, r *http.Request) error {
 	}
 	n, err := a.users.ChangeStates(r.Context(), changes)
 	if err != nil {
-		return failed("changing the state of users", err)
+		return failed("changing the state of users", passData, err)
 	}
 	return encode(w, http.StatusOK, n)
 }
