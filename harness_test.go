@@ -136,6 +136,7 @@ func (h *harness) must(method, path, body string, header ...string) reply {
 // placeholders put "<id1>", "<time>" and "<token1>" in the place of values that
 // differ from run to run: the same value always has the same placeholder.
 type placeholders struct {
+	mu     sync.Mutex        // guards all
 	names  map[string]string // by value
 	values map[string]string // by placeholder
 	counts map[string]int
@@ -148,6 +149,8 @@ func newPlaceholders() *placeholders {
 var varying = regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z|eyJ[\w-]+\.[\w-]+\.[\w-]+|"refreshToken":"[^"]+"|[0-9a-f]{24}`)
 
 func (p *placeholders) hide(text string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	return varying.ReplaceAllStringFunc(text, func(value string) string {
 		switch {
 		case strings.HasPrefix(value, `"refreshToken"`):
@@ -174,6 +177,8 @@ func (p *placeholders) name(kind, value string) string {
 var placeholder = regexp.MustCompile(`<[a-zA-Z]+[0-9]+>`)
 
 func (p *placeholders) fill(text string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	return placeholder.ReplaceAllStringFunc(text, func(name string) string {
 		if value, ok := p.values[name]; ok {
 			return value

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"strings"
+	"sync"
+	"testing"
+)
+
+// TestOperationsOnOneUserAtOnce makes opposite requests for one user at the same time,
+// with its id in either case. Whoever wins: no account can log in whose user may not,
+// and account and user belong together.
+func TestOperationsOnOneUserAtOnce(t *testing.T) {
+	t.Parallel()
+	id := func(h *harness) string { return h.seen.values["<id1>"] }
+	send := func(method, path, body string) func(*harness) {
+		return func(h *harness) {
+			at := id(h)
+			h.call(method, strings.NewReplacer("ID", strings.ToUpper(at), "id", at).Replace(path), strings.ReplaceAll(body, "id", at))
+		}
+	}
+	block := send("PATCH", "/users/ID", `{"blocked":true}`)
+	for what, test := range map[string]struct {
+		prepare func(*harness)
+		both    [2]func(*harness)
+	}{
+		"block and unblock":        {withAnn, [2]func(*harness){send("PATCH", "/users/id", `{"blocked":false}`), block}},
+		"unblock and trash":        {withAnn, [2]func(*harness){send("PATCH", "/users/id", `{"blocked":false}`), send("POST", "/users/state", `[{"filter":{"email":"ann@example.com"},"stateTo":"TRASH"}]`)}},
+		"publish and trash":        {inState("DRAFT"), [2]func(*harness){send("POST", "/users/state", `[{"filter":{"email":"ann@example.com"},"stateTo":"PUBLIC"}]`), send("POST", "/users/ID/soft-delete", "")}},
+		"delete and soft-delete":   {withAnn, [2]func(*harness){send("DELETE", "/users/id", ""), send("POST", "/users/ID/soft-delete", "")}},
+		"delete and change":        {withAnn, [2]func(*harness){send("DELETE", "/users/ID", ""), send("PATCH", "/users/id", `{"email":"anna@example.com"}`)}},
+		"register and soft-delete": {postponed, [2]func(*harness){send("POST", "/users/register", `{"_id":"id","password":"correct horse"}`), send("POST", "/users/ID/soft-delete", "")}},
+		"register and delete":      {postponed, [2]func(*harness){send("POST", "/users/register", `{"_id":"id","password":"correct horse"}`), send("DELETE", "/users/ID", "")}},
+		"register and register":    {postponed, [2]func(*harness){send("POST", "/users/register", `{"_id":"id"}`), send("POST", "/users/register", `{"_id":"id"}`)}},
+		"register and block":       {postponed, [2]func(*harness){send("POST", "/users/register", `{"_id":"id"}`), block}},
+		"create and trash all":     {withAnn, [2]func(*harness){send("POST", "/users/", `{"userGroup":"customers","email":"bob@example.com"}`), send("POST", "/users/state", `[{"filter":{},"stateTo":"TRASH"}]`)}},
+		"create twice":             {withAnn, [2]func(*harness){send("POST", "/users/", `{"userGroup":"customers","email":"bob@example.com"}`), send("POST", "/users/", `{"userGroup":"customers","email":"bob@example.com"}`)}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			for range 10 {
+				h := newHarness(t, nil)
+				test.prepare(h)
+				var both sync.WaitGroup
+				for _, request := range test.both {
+					both.Go(func() { request(h) })
+				}
+				both.Wait()
+				if err := h.failClosed(); err != nil {
+					t.Error(err)
+				}
+				for _, user := range h.world().Users {
+					if user["linked"] == true && user["account"] == false && user["__STATE__"] != "DELETED" {
+						t.Errorf("a user in %v has an authUserId without an account", user["__STATE__"])
+					}
+				}
+				if n := h.api.users.Unsettled(); n != 0 {
+					t.Errorf("%d operations are not settled", n)
+				}
+			}
+		})
+	}
+}
+
+func postponed(h *harness) { h.must("POST", "/users/?postponeAuthUserCreation=true", ann) }
