@@ -315,7 +315,7 @@ func (o operation) checkLate(t *testing.T, w worlds, n int, early bool) {
 // settle lets the time pass that open operations are left alone, and settles them.
 func (h *harness) settle() {
 	h.t.Helper()
-	time.Sleep(10 * time.Minute) // on the bubble's clock
+	<-time.After(10 * time.Minute) // on the bubble's clock
 	if err := h.api.users.Recover(h.t.Context()); err != nil {
 		h.t.Fatal(err)
 	}

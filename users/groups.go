@@ -97,6 +97,7 @@ type SchemaError struct {
 	Err   error
 }
 
+// Error says what is wrong with which group.
 func (e *SchemaError) Error() string {
 	why := strings.ReplaceAll(e.Err.Error(), "\n", "; ")
 	return fmt.Sprintf("the crudSchema of group %q does not compile: %s", e.Group, why)

@@ -28,6 +28,7 @@ type PartialError struct {
 	Err     error
 }
 
+// Error is that of the failure, and how many users were changed before it.
 func (e *PartialError) Error() string {
 	if e.Changed == 0 {
 		return e.Err.Error()

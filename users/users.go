@@ -32,6 +32,7 @@ type Refusal struct {
 	Message string
 }
 
+// Error is the message.
 func (r *Refusal) Error() string { return r.Message }
 
 // Unwrap returns the kind.
