@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -34,6 +35,11 @@ type Store struct {
 	db          *database
 	collections map[string]*collection // by path
 	public      http.Handler
+
+	checker    checker
+	background sync.WaitGroup     // what outlives a call
+	life       context.Context    // of the store: over when it closes
+	end        context.CancelFunc // ends life
 }
 
 // Open opens the database, made when there is none, and brings its tables and
@@ -46,6 +52,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{cfg: cfg, collections: map[string]*collection{}}
+	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	for _, def := range cfg.Collections {
 		c, err := newCollection(def)
 		if err != nil {
@@ -102,8 +109,13 @@ func (s *Store) Ping(ctx context.Context) error {
 	return s.db.readRow(ctx, "SELECT 1 FROM user_manager_meta LIMIT 1", nil, &one)
 }
 
-// Close waits for the writes under way and closes the database.
-func (s *Store) Close() error { return s.db.close() }
+// Close waits for the writes under way and closes the database. A check under way is
+// broken off.
+func (s *Store) Close() error {
+	s.end()
+	s.background.Wait()
+	return s.db.close()
+}
 
 // collectionAt finds the collection whose path is the longest that path starts with,
 // and what follows after a slash; exact says that nothing follows.
