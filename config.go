@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"user-manager/crud/document"
+	"user-manager/crud/embedded"
 	"user-manager/providers"
 	"user-manager/upstream"
 	"user-manager/users"
@@ -55,7 +56,8 @@ type storeConfig struct {
 	users, groups, roles, journal string // paths; "" means none
 	path, sync                    string
 	expose                        bool
-	firstGroups                   []document.Document // what an empty store starts with
+	firstGroups                   []document.Document   // what an empty store starts with
+	declared                      []embedded.Definition // by files
 }
 
 // An enrichment is the file at CONFIGURATION_PATH.
@@ -285,6 +287,7 @@ func (r *reader) store() storeConfig {
 	s.roles = cmp.Or(s.roles, "/roles")
 	s.journal = cmp.Or(s.journal, "/journal")
 	s.firstGroups = r.startGroups("USER_GROUPS_FILE")
+	s.declared = r.definitions("COLLECTION_DEFINITION_FOLDER")
 	r.distinct(s)
 	return s
 }
@@ -307,6 +310,9 @@ func (r *reader) remote(s *storeConfig, service string) {
 	if file := r.text("USER_GROUPS_FILE"); file != "" && file != "none" {
 		r.wrong("USER_GROUPS_FILE", "is for the embedded store only")
 	}
+	if r.text("COLLECTION_DEFINITION_FOLDER") != "" {
+		r.wrong("COLLECTION_DEFINITION_FOLDER", "is for the embedded store only")
+	}
 }
 
 // distinct refuses a path that two collections have.
@@ -321,6 +327,18 @@ func (r *reader) distinct(s storeConfig) {
 		}
 		names[path] = c.name
 	}
+}
+
+func (r *reader) definitions(name string) []embedded.Definition {
+	folder := r.text(name)
+	if folder == "" {
+		return nil
+	}
+	declared, err := embedded.LoadDefinitions(folder)
+	if err != nil {
+		r.wrong(name, "%v", err)
+	}
+	return declared
 }
 
 // startGroups returns the groups that an empty store starts with.

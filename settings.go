@@ -25,6 +25,7 @@ var settings = []setting{
 	{"JOURNAL_CRUD_ENDPOINT", "", "path of a collection that notes operations under way, so that a crash leaves nothing half done; embedded: built in; remote and unset: kept in memory"},
 	{"EMBEDDED_PATH", "user-manager.db", "file of the embedded store, or `:memory:`"},
 	{"EMBEDDED_SYNC", "full", "`full`: an acknowledged write survives power loss; `normal`: the last ones may be lost then, but not in a crash"},
+	{"COLLECTION_DEFINITION_FOLDER", "", "folder of the CRUD Service's own collection definition files: the embedded store serves their collections, in the place of its own of the same path"},
 	{"EMBEDDED_CRUD_EXPOSE", "false", "serve the embedded store at `/crud/` also when `HTTP_HOST` is not loopback"},
 	{"USER_GROUPS_FILE", "", "JSON array of user groups that an empty embedded store starts with; unset: demo groups; `none`: nothing"},
 	// The provider

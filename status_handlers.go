@@ -40,6 +40,9 @@ func (a *api) checkUp(w http.ResponseWriter, r *http.Request) error {
 	if err == nil {
 		err = a.checkProvider(r.Context())
 	}
+	if err == nil {
+		err = a.store.inspect(r.Context())
+	}
 	unsettled := a.users.Unsettled()
 	return a.writeStatus(w, status{Unsettled: &unsettled}, err)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 
 	"user-manager/crud"
 	"user-manager/crud/embedded"
@@ -86,10 +88,19 @@ func openEmbedded(ctx context.Context, cfg config, log *slog.Logger) (*store, er
 	return s, nil
 }
 
-// collections are those of the embedded store.
+// collections are those of the embedded store: those that files declare, ours where
+// they do not, and the internal ones.
 func collections(s storeConfig) []embedded.Definition {
-	journal := embedded.Definition{Name: "journal", Path: s.journal, DefaultState: crud.Public, Open: true, Internal: true}
-	return append(fake.Collections(), embedded.Users(s.users), embedded.Groups(s.groups), embedded.Roles(s.roles), journal)
+	all := slices.Clone(s.declared)
+	path := func(d embedded.Definition) string { return strings.Trim(d.Path, "/") }
+	for _, ours := range []embedded.Definition{embedded.Users(s.users), embedded.Groups(s.groups), embedded.Roles(s.roles)} {
+		same := func(d embedded.Definition) bool { return path(d) == path(ours) }
+		if !slices.ContainsFunc(all, same) {
+			all = append(all, ours)
+		}
+	}
+	all = append(all, embedded.Definition{Name: "journal", Path: s.journal, DefaultState: crud.Public, Open: true, Internal: true})
+	return append(all, fake.Collections()...)
 }
 
 // seed gives a store without user groups those to start with.
@@ -112,6 +123,15 @@ func (s *store) check(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// inspect reports whether the embedded store's file is sound; it looks at most once an
+// hour.
+func (s *store) inspect(ctx context.Context) error {
+	if s.embedded == nil {
+		return nil
+	}
+	return s.embedded.Check(ctx)
 }
 
 // local returns the client of the embedded store, or nil.

@@ -84,7 +84,9 @@ func nameDigests(user crud.Document) []string {
 	return digests
 }
 
-// checkNew checks the fields of a user that is to be made, and returns its group.
+// checkNew checks the fields of a user that is to be made, and returns its group. It
+// states the state: by another default of the collection the user could not log in, but
+// its account could.
 func (s *Service) checkNew(ctx context.Context, user crud.Document) (*group, error) {
 	standard, err := checkStandard(user)
 	if err != nil {
@@ -97,6 +99,7 @@ func (s *Service) checkNew(ctx context.Context, user crud.Document) (*group, err
 	if err != nil {
 		return nil, err
 	}
+	user["__STATE__"] = crud.Public
 	return group, group.check(user)
 }
 
@@ -181,7 +184,7 @@ func (s *Service) insertAlone(ctx context.Context, user crud.Document) (string, 
 // of user and no other, or "".
 func (s *Service) findInserted(ctx context.Context, user crud.Document, since time.Time) (string, error) {
 	conditions := []any{map[string]any{"createdAt": map[string]any{"$gte": since.UTC().Format(dateLayout)}}}
-	for field, value := range user {
+	for field, value := range withoutOwn(user) {
 		switch value.(type) {
 		case string, bool, float64:
 			conditions = append(conditions, map[string]any{field: value})
@@ -192,7 +195,7 @@ func (s *Service) findInserted(ctx context.Context, user crud.Document, since ti
 		return "", err
 	}
 	for _, candidate := range found {
-		if document.Equal(withoutOwn(candidate), user) && accountID(candidate) == "" {
+		if document.Equal(withoutOwn(candidate), withoutOwn(user)) && accountID(candidate) == "" {
 			return text(candidate, "_id"), nil
 		}
 	}
