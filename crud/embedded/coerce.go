@@ -30,6 +30,14 @@ func (f *field) coerce(v any, path string) (any, *fault) {
 	if v == nil && f.nullable {
 		return nil, nil
 	}
+	out, wrong := f.coerceKind(v, path)
+	if wrong == nil && f.rules != nil {
+		wrong = f.rules.check(out, path)
+	}
+	return out, wrong
+}
+
+func (f *field) coerceKind(v any, path string) (any, *fault) {
 	switch f.kind {
 	case kindString:
 		if f.name == "__STATE__" && f.standard {
@@ -41,6 +49,11 @@ func (f *field) coerce(v any, path string) (any, *fault) {
 			return n, nil
 		}
 		return nil, invalid(path, "must be number")
+	case kindInteger:
+		if n, ok := toNumber(v); ok && n == math.Trunc(n) {
+			return n, nil
+		}
+		return nil, invalid(path, "must be integer")
 	case kindBool:
 		if b, ok := toBool(v); ok {
 			return b, nil

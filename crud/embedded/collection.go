@@ -79,6 +79,9 @@ func (c *collection) addColumns(indexes []Index) {
 		if len(ix.Fields) == 1 && (ix.Fields[0].Name == "_id" || ix.Fields[0].Name == "__STATE__") {
 			continue // the table has these anyway
 		}
+		if !ix.served() {
+			continue
+		}
 		t := tableIndex{name: ix.Name, sqlName: quoted("i_", c.name+"."+ix.Name), unique: ix.Unique}
 		var columns []string
 		for _, f := range ix.Fields {

@@ -25,8 +25,9 @@ type Definition struct {
 	Internal bool `json:"internal,omitempty"`
 }
 
-// Field declares a field: its Type is string, number, boolean, Date, ObjectId, Array
-// (of Items), RawObject (any object, or one with a JSON Schema) or GeoPoint.
+// Field declares a field: its Type is string, number, integer, boolean, Date,
+// ObjectId, Array (of Items), RawObject (any object, or one with a JSON Schema) or
+// GeoPoint.
 type Field struct {
 	Name     string          `json:"name"`
 	Type     string          `json:"type"`
@@ -36,15 +37,19 @@ type Field struct {
 	Schema   json.RawMessage `json:"schema,omitempty"`
 }
 
-// Index declares an index. A unique one holds where every of its fields is present
-// and not null: documents without them never collide. Types other than normal are
-// accepted and do nothing.
+// Index declares an index of type normal, or hash, which is the same. A unique one
+// holds where every of its fields is present and not null: documents without them
+// never collide. One of type geo or text does nothing, and [Open] logs that.
 type Index struct {
 	Name   string       `json:"name"`
 	Type   string       `json:"type,omitempty"`
 	Unique bool         `json:"unique,omitempty"`
 	Fields []IndexField `json:"fields"`
 }
+
+// served reports whether the index is made: those of other types are for searches that
+// answer 501.
+func (ix Index) served() bool { return ix.Type != "geo" && ix.Type != "text" }
 
 // IndexField is a field of an index, or a dotted path, with 1 or -1 as its order.
 type IndexField struct {
@@ -137,7 +142,7 @@ func (d *Definition) check() error {
 	if d.Name == "" {
 		wrong("the collection has no name")
 	}
-	if base := strings.Trim(d.Path, "/"); base == "" || base == "-" || strings.HasPrefix(base, "-/") {
+	if !isPath(d.Path) {
 		wrong("endpointBasePath %q is not the path of a collection", d.Path)
 	}
 	if d.DefaultState != "" && !slices.Contains(states, d.DefaultState) {
@@ -146,7 +151,7 @@ func (d *Definition) check() error {
 	seen := map[string]bool{}
 	for _, f := range d.Fields {
 		switch {
-		case f.Name == "" || strings.ContainsAny(f.Name, ".$"):
+		case !isFieldName(f.Name):
 			wrong("field name %q is empty or holds a dot or a dollar", f.Name)
 		case seen[f.Name]:
 			wrong("field %q is declared twice", f.Name)
@@ -154,12 +159,23 @@ func (d *Definition) check() error {
 		seen[f.Name] = true
 	}
 	for _, ix := range d.Indexes {
-		if ix.Name == "" || len(ix.Fields) == 0 {
+		switch {
+		case ix.Name == "" || len(ix.Fields) == 0:
 			wrong("index %q has no name or no fields", ix.Name)
+		case ix.Unique && !ix.served():
+			wrong("index %q: a unique index of type %s is not supported by the embedded store", ix.Name, ix.Type)
 		}
 	}
 	return errors.Join(problems...)
 }
+
+// isPath reports whether a collection can be below a path: the status routes are not.
+func isPath(path string) bool {
+	base := strings.Trim(path, "/")
+	return base != "" && base != "-" && !strings.HasPrefix(base, "-/")
+}
+
+func isFieldName(name string) bool { return name != "" && !strings.ContainsAny(name, ".$") }
 
 // orderedKeys gives the keys of a JSON object in the order they are written in.
 func orderedKeys(text json.RawMessage) []string {

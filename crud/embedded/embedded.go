@@ -58,10 +58,15 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		if err != nil {
 			return nil, fmt.Errorf("collection %q: %w", def.Name, err)
 		}
-		if s.collections[c.path] != nil {
-			return nil, fmt.Errorf("collection %q: the path %s is taken by another", def.Name, c.path)
+		if other := s.taken(c); other != nil {
+			return nil, fmt.Errorf("collection %q: its name or the path %s is taken by the collection %q", c.name, c.path, other.name)
 		}
 		s.collections[c.path] = c
+		for _, ix := range def.Indexes {
+			if !ix.served() {
+				cfg.Log.WarnContext(ctx, "index is not made: its searches are not supported by the embedded store", "collection", def.Name, "index", ix.Name, "type", ix.Type)
+			}
+		}
 	}
 	s.public = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, true) })
 	if s.db, err = openDatabase(ctx, cfg); err != nil {
@@ -71,6 +76,19 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, errors.Join(err, s.db.close())
 	}
 	return s, nil
+}
+
+// taken gives a collection with the same path or the same name, or nil.
+func (s *Store) taken(c *collection) *collection {
+	if other := s.collections[c.path]; other != nil {
+		return other
+	}
+	for _, other := range s.collections {
+		if other.name == c.name {
+			return other
+		}
+	}
+	return nil
 }
 
 func (cfg Config) complete() (Config, error) {

@@ -10,15 +10,16 @@ import (
 // stands below a RawObject without a schema, and a further field of an open
 // collection.
 const (
-	kindString = "string"
-	kindNumber = "number"
-	kindBool   = "boolean"
-	kindDate   = "Date"
-	kindID     = "ObjectId"
-	kindArray  = "Array"
-	kindObject = "RawObject"
-	kindGeo    = "GeoPoint"
-	kindAny    = "any"
+	kindString  = "string"
+	kindNumber  = "number"
+	kindInteger = "integer"
+	kindBool    = "boolean"
+	kindDate    = "Date"
+	kindID      = "ObjectId"
+	kindArray   = "Array"
+	kindObject  = "RawObject"
+	kindGeo     = "GeoPoint"
+	kindAny     = "any"
 )
 
 // field is a declared field, or a part of a schema, ready to check values.
@@ -30,6 +31,7 @@ type field struct {
 	standard bool
 	items    *field      // of an Array
 	schema   *properties // of a RawObject; nil: any object
+	rules    *rules      // of a value in a schema; nil: none
 }
 
 // properties is the schema of an object.
@@ -42,7 +44,7 @@ type properties struct {
 func newField(f Field) (*field, error) {
 	out := &field{name: f.Name, kind: f.Type, required: f.Required, nullable: f.Nullable, standard: isStandard(f.Name)}
 	switch f.Type {
-	case kindString, kindNumber, kindBool, kindDate, kindID, kindGeo:
+	case kindString, kindNumber, kindInteger, kindBool, kindDate, kindID, kindGeo:
 		return out, nil
 	case kindArray:
 		item := Field{Type: kindAny}
@@ -102,17 +104,25 @@ func schemaField(name string, text json.RawMessage) (*field, error) {
 		Nullable   bool            `json:"nullable"`
 		Items      json.RawMessage `json:"items"`
 		Properties json.RawMessage `json:"properties"`
+		Enum       []any           `json:"enum"`
+		Pattern    string          `json:"pattern"`
+		Format     string          `json:"format"`
 	}
 	if err := json.Unmarshal(text, &in); err != nil {
 		return nil, fmt.Errorf("read schema: %w", err)
 	}
-	f := &field{name: name, kind: kindAny, nullable: in.Nullable}
-	var err error
+	made, err := newRules(in.Enum, in.Pattern, in.Format)
+	if err != nil {
+		return nil, err
+	}
+	f := &field{name: name, kind: kindAny, nullable: in.Nullable, rules: made}
 	switch in.Type {
 	case "string":
 		f.kind = kindString
-	case "number", "integer":
+	case "number":
 		f.kind = kindNumber
+	case "integer":
+		f.kind = kindInteger
 	case "boolean":
 		f.kind = kindBool
 	case "array":

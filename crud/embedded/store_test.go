@@ -242,7 +242,8 @@ func TestOpenRefuses(t *testing.T) {
 		"a damaged file":  {Config{Path: damaged}, "damaged or no database"},
 		"a folder":        {Config{Path: folder}, "cannot be opened"},
 		"unknown type":    {Config{Path: ":memory:", Collections: []Definition{{Name: "a", Path: "/a", Fields: []Field{{Name: "f", Type: "text"}}}}}, `unknown type "text"`},
-		"the same path":   {Config{Path: ":memory:", Collections: []Definition{Users("/u"), Roles("u/")}}, "taken by another"},
+		"the same path":   {Config{Path: ":memory:", Collections: []Definition{Users("/u"), Roles("u/")}}, `taken by the collection "users"`},
+		"the same name":   {Config{Path: ":memory:", Collections: []Definition{Users("/u"), Users("/v")}}, `taken by the collection "users"`},
 		"status as path":  {Config{Path: ":memory:", Collections: []Definition{Users("/-/users")}}, "endpointBasePath"},
 		"field with dots": {Config{Path: ":memory:", Collections: []Definition{{Name: "a", Path: "/a", Fields: []Field{{Name: "f.g", Type: "string"}}}}}, "dot"},
 	} {
