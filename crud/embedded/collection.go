@@ -31,7 +31,7 @@ type collection struct {
 type column struct {
 	path string
 	name string // quoted
-	kind string // of the field; "" where nothing is known of the values
+	kind string // of the field; "" where nothing is known of the values, or kindMixed
 }
 
 // tableIndex is an index of the table.
@@ -104,7 +104,7 @@ func (c *collection) column(path string) column {
 		return col
 	}
 	col := column{path: path, name: quoted("x_", path)}
-	if f := c.byName[path]; f != nil && !f.asIs() && f.kind != kindArray && f.kind != kindGeo && f.kind != kindObject {
+	if f := c.fieldAt(path); f != nil && !f.asIs() && f.kind != kindArray && f.kind != kindGeo && f.kind != kindObject {
 		col.kind = f.kind
 	}
 	c.columns = append(c.columns, col)
@@ -115,7 +115,7 @@ func (c *collection) column(path string) column {
 // sqlColumn is the column that SQL may narrow and sort by: its values are scalars.
 func (c *collection) sqlColumn(path string) (column, bool) {
 	col, ok := c.byPath[path]
-	return col, ok && col.kind != ""
+	return col, ok && col.kind != "" && col.kind != kindMixed
 }
 
 // quoted makes an identifier of any name. SQLite takes letters of either case for the

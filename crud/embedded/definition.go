@@ -166,7 +166,16 @@ func (d *Definition) check() error {
 			wrong("index %q: a unique index of type %s is not supported by the embedded store", ix.Name, ix.Type)
 		}
 	}
+	for _, ix := range d.Indexes {
+		if ix.Unique && slices.ContainsFunc(ix.Fields, d.isArray) {
+			wrong("index %q: a unique index on an array is not supported by the embedded store", ix.Name)
+		}
+	}
 	return errors.Join(problems...)
+}
+
+func (d *Definition) isArray(f IndexField) bool {
+	return slices.ContainsFunc(d.Fields, func(known Field) bool { return known.Name == f.Name && known.Type == kindArray })
 }
 
 // isPath reports whether a collection can be below a path: the status routes are not.

@@ -40,6 +40,7 @@ type Store struct {
 	background sync.WaitGroup     // what outlives a call
 	life       context.Context    // of the store: over when it closes
 	end        context.CancelFunc // ends life
+	close      func() error
 }
 
 // Open opens the database, made when there is none, and brings its tables and
@@ -52,7 +53,6 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{cfg: cfg, collections: map[string]*collection{}}
-	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	for _, def := range cfg.Collections {
 		c, err := newCollection(def)
 		if err != nil {
@@ -69,11 +69,18 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		}
 	}
 	s.public = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, true) })
+	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	if s.db, err = openDatabase(ctx, cfg); err != nil {
+		s.end()
 		return nil, fmt.Errorf("open the embedded store: %w", err)
 	}
+	s.close = sync.OnceValue(func() error {
+		s.end()
+		s.background.Wait()
+		return s.db.close()
+	})
 	if err := s.migrate(ctx); err != nil {
-		return nil, errors.Join(err, s.db.close())
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
@@ -128,12 +135,8 @@ func (s *Store) Ping(ctx context.Context) error {
 }
 
 // Close waits for the writes under way and closes the database. A check under way is
-// broken off.
-func (s *Store) Close() error {
-	s.end()
-	s.background.Wait()
-	return s.db.close()
-}
+// broken off. A second call does nothing and gives the same error.
+func (s *Store) Close() error { return s.close() }
 
 // collectionAt finds the collection whose path is the longest that path starts with,
 // and what follows after a slash; exact says that nothing follows.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 )
@@ -19,8 +20,8 @@ func (s *Store) migrate(ctx context.Context) error {
 			return fmt.Errorf("prepare the database: %w", explain(err, s.cfg.Path))
 		}
 		for _, c := range s.collections {
-			if err := c.migrate(t); err != nil {
-				return fmt.Errorf("migrate collection %q: %w", c.name, err)
+			if err := c.migrate(t, s.cfg.Log); err != nil {
+				return fmt.Errorf("migrate collection %q: %w", c.name, explain(err, s.cfg.Path))
 			}
 		}
 		return nil
@@ -29,8 +30,13 @@ func (s *Store) migrate(ctx context.Context) error {
 
 // prepareMeta reads what the file says of itself, or writes it into a new one.
 func (s *Store) prepareMeta(t *tx) error {
-	if _, err := t.exec(`CREATE TABLE IF NOT EXISTS user_manager_meta (version INTEGER NOT NULL, machine TEXT NOT NULL)`); err != nil {
-		return err
+	for _, text := range []string{
+		`CREATE TABLE IF NOT EXISTS user_manager_meta (version INTEGER NOT NULL, machine TEXT NOT NULL)`,
+		`CREATE TABLE IF NOT EXISTS user_manager_kinds (tbl TEXT NOT NULL, col TEXT NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (tbl, col)) WITHOUT ROWID`,
+	} {
+		if err := t.once(text); err != nil {
+			return err
+		}
 	}
 	var version int
 	var machine string
@@ -56,27 +62,64 @@ func (s *Store) prepareMeta(t *tx) error {
 	return err
 }
 
-// migrate makes the table, adds and drops columns, and adds and drops indexes.
-func (c *collection) migrate(t *tx) error {
-	_, err := t.exec(`CREATE TABLE IF NOT EXISTS ` + c.table + ` (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, doc TEXT NOT NULL)`)
+// migrate makes the table, or brings the columns and indexes of the one that is there
+// in line with the definition.
+func (c *collection) migrate(t *tx, log *slog.Logger) error {
+	exists, err := t.hasTable(c.table)
 	if err != nil {
 		return err
 	}
-	if _, err = t.exec(`CREATE INDEX IF NOT EXISTS ` + quoted("s_", c.name) + ` ON ` + c.table + ` (state)`); err != nil {
+	if !exists {
+		return c.createTable(t)
+	}
+	present, err := c.presentIndexes(t)
+	if err != nil {
 		return err
 	}
-	if err := c.dropIndexes(t); err != nil {
+	if err := c.dropIndexes(t, present); err != nil {
 		return err
 	}
 	if err := c.alterColumns(t); err != nil {
 		return err
 	}
 	for _, ix := range c.indexes {
+		if present[strings.Trim(ix.sqlName, `"`)] == c.createText(ix) {
+			continue
+		}
 		if err := c.createIndex(t, ix); err != nil {
 			return err
 		}
 	}
-	return nil
+	return c.checkKinds(t, log)
+}
+
+// createTable makes the table with all its columns and indexes.
+func (c *collection) createTable(t *tx) error {
+	columns := []string{"seq INTEGER PRIMARY KEY AUTOINCREMENT", "id TEXT NOT NULL UNIQUE", "state TEXT NOT NULL", "doc TEXT NOT NULL"}
+	for _, col := range c.columns {
+		columns = append(columns, col.name)
+	}
+	texts := []string{
+		`CREATE TABLE ` + c.table + ` (` + strings.Join(columns, ", ") + `)`,
+		`CREATE INDEX ` + quoted("s_", c.name) + ` ON ` + c.table + ` (state)`,
+	}
+	for _, ix := range c.indexes {
+		texts = append(texts, c.createText(ix))
+	}
+	for _, text := range texts {
+		if err := t.once(text); err != nil {
+			return err
+		}
+	}
+	return c.noteKinds(t)
+}
+
+func (t *tx) hasTable(name string) (exists bool, err error) {
+	err = t.query(`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?`, []any{strings.Trim(name, `"`)}, func(*sql.Rows) (bool, error) {
+		exists = true
+		return false, nil
+	})
+	return exists, err
 }
 
 // createText is the statement that makes the index; SQLite keeps it as it is.
@@ -89,20 +132,16 @@ func (c *collection) createText(ix tableIndex) string {
 }
 
 // dropIndexes drops those that are not wanted any more, or not as they are.
-func (c *collection) dropIndexes(t *tx) error {
+func (c *collection) dropIndexes(t *tx, present map[string]string) error {
 	wanted := map[string]bool{}
 	for _, ix := range c.indexes {
 		wanted[c.createText(ix)] = true
-	}
-	present, err := c.presentIndexes(t)
-	if err != nil {
-		return err
 	}
 	for name, text := range present {
 		if wanted[text] {
 			continue
 		}
-		if _, err := t.exec(`DROP INDEX "` + name + `"`); err != nil {
+		if err := t.once(`DROP INDEX "` + name + `"`); err != nil {
 			return err
 		}
 	}
@@ -144,7 +183,7 @@ func (c *collection) alterColumns(t *tx) error {
 		if slices.ContainsFunc(c.columns, func(col column) bool { return col.name == name }) {
 			continue
 		}
-		if _, err := t.exec(`ALTER TABLE ` + c.table + ` DROP COLUMN ` + name); err != nil {
+		if err := t.once(`ALTER TABLE ` + c.table + ` DROP COLUMN ` + name); err != nil {
 			return err
 		}
 	}
@@ -153,7 +192,7 @@ func (c *collection) alterColumns(t *tx) error {
 		if slices.Contains(present, col.name) {
 			continue
 		}
-		if _, err := t.exec(`ALTER TABLE ` + c.table + ` ADD COLUMN ` + col.name); err != nil {
+		if err := t.once(`ALTER TABLE ` + c.table + ` ADD COLUMN ` + col.name); err != nil {
 			return err
 		}
 		added = true
@@ -208,17 +247,10 @@ func (c *collection) after(t *tx, seq int64) ([]stored, error) {
 	return out, err
 }
 
-// createIndex makes an index that is not there yet. When the documents break a
-// unique one, the error names the first that do.
+// createIndex makes an index. When the documents break a unique one, the error names
+// the first that do.
 func (c *collection) createIndex(t *tx, ix tableIndex) error {
-	present, err := c.presentIndexes(t)
-	if err != nil {
-		return err
-	}
-	if _, ok := present[strings.Trim(ix.sqlName, `"`)]; ok {
-		return nil
-	}
-	_, err = t.exec(c.createText(ix))
+	err := t.once(c.createText(ix))
 	if resultCode(err) == codeConstraint {
 		return c.duplicates(t, ix)
 	}

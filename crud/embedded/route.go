@@ -176,6 +176,10 @@ func (c *call) unforeseen(err error) *fault {
 		return &fault{status: http.StatusInsufficientStorage, message: "no space left for the database"}
 	case codeReadOnly:
 		return &fault{status: http.StatusInternalServerError, message: "the database cannot be written"}
+	case codeCorrupt, codeNotADB:
+		return &fault{status: http.StatusInternalServerError, message: "the database is damaged: stop the service, move its file away and restore a copy"}
+	case codeIO, codeCantOpen:
+		return &fault{status: http.StatusInternalServerError, message: "the file of the database cannot be read or written"}
 	}
 	return &fault{status: http.StatusInternalServerError, message: "internal error"}
 }

@@ -41,10 +41,28 @@ func (c *collection) newRow(doc document.Document, raw document.Raw) row {
 	}
 	r.text = append(r.text, '}')
 	for i, col := range c.columns {
-		v, _ := document.Get(doc, col.path)
-		r.columns[i] = columnValue(v)
+		r.columns[i] = columnAt(doc, col.path)
 	}
 	return r
+}
+
+// columnAt is what the column of a path holds: the value there, or an array's mark
+// where one is on the way, for then the path leads to several values.
+func columnAt(doc document.Document, path string) any {
+	v, found := document.Get(doc, path)
+	if found || !strings.Contains(path, ".") {
+		return columnValue(v)
+	}
+	for i, c := range path {
+		if c != '.' {
+			continue
+		}
+		above, _ := document.Get(doc, path[:i])
+		if _, isArray := above.([]any); isArray {
+			return []byte{blobArray}
+		}
+	}
+	return nil
 }
 
 func appendField(dst []byte, name string, v any, raw document.Raw) []byte {

@@ -249,6 +249,12 @@ func (t *tx) exec(text string, args ...any) (int64, error) {
 	return result.RowsAffected()
 }
 
+// once makes a change with a text that is not needed again.
+func (t *tx) once(text string) error {
+	_, err := t.w.conn.ExecContext(context.Background(), text)
+	return err
+}
+
 // query reads what the transaction sees, and calls scan like [database.query].
 func (t *tx) query(text string, args []any, scan func(*sql.Rows) (bool, error)) error {
 	stmt, err := t.w.statement(text)
