@@ -24,6 +24,18 @@ func pragma(t *testing.T, s *Store, text string) {
 	}
 }
 
+// pragmaValue asks for a pragma of the writer's connection.
+func pragmaValue(t *testing.T, s *Store, text string) (value any) {
+	t.Helper()
+	err := s.db.writes.do(t.Context(), false, func(x *tx) error {
+		return x.query(text, nil, func(rows *sql.Rows) (bool, error) { return false, rows.Scan(&value) })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
 func TestNoSpaceLeft(t *testing.T) {
 	s := openStore(t, Config{Path: filepath.Join(t.TempDir(), "store.db"), Log: slog.New(slog.DiscardHandler), Collections: []Definition{Users("/users")}})
 	insertID(t, s, "/users/", `{"userGroup":"before"}`)
