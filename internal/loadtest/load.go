@@ -28,10 +28,19 @@ type target struct {
 // An outcome is what a run measured.
 type outcome struct {
 	took      time.Duration
+	cpu       time.Duration // that the service worked; 0: not known
 	latencies histogram // of right answers
 	errors    int
 	firstErr  error
 	created   []string // ids
+}
+
+// work is how long the service worked for an answer.
+func (o *outcome) work() time.Duration {
+	if o.latencies.total == 0 {
+		return 0
+	}
+	return o.cpu / time.Duration(o.latencies.total)
 }
 
 // rate is right answers in a second.
@@ -61,7 +70,7 @@ type load struct {
 
 // drive puts a load on a target. Documents that it creates can be taken afterwards.
 func drive(ctx context.Context, t *target, l load) *outcome {
-	start := time.Now()
+	start, worked := time.Now(), t.process.cpu()
 	end := start.Add(l.duration)
 	parts := make([]*outcome, l.workers)
 	var g errgroup.Group
@@ -72,7 +81,7 @@ func drive(ctx context.Context, t *target, l load) *outcome {
 		})
 	}
 	g.Wait() // always nil: outcomes are in parts
-	all := &outcome{took: time.Since(start)}
+	all := &outcome{took: time.Since(start), cpu: t.process.cpu() - worked}
 	for _, part := range parts {
 		all.add(part)
 	}

@@ -11,7 +11,9 @@
 // the next thing when they have the answer to the last. Load goes to loopback
 // addresses only, and has an end in time. The status of every answer is checked, and
 // of what holds documents how many; a run in which one was wrong exits with 1.
-// Latencies are of right answers and known to 1.6 percent.
+// Latencies are of right answers and known to 1.6 percent. CPU is what the service worked
+// for an answer, on all cores together: on a machine that others use too it says more
+// than requests in a second do.
 //
 // The command runs on the same machine as the service and takes its share of it. It
 // speaks HTTP by itself, because net/http's client takes more than the service does.

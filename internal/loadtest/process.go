@@ -172,6 +172,34 @@ func (p *process) memory() int64 {
 	return residentIn(string(text))
 }
 
+// clockTick is the unit of the times in /proc; it is the same on all architectures.
+const clockTick = time.Second / 100
+
+// cpu is how long the process has worked so far, on all cores together; 0 where /proc
+// does not tell.
+func (p *process) cpu() time.Duration {
+	if p == nil {
+		return 0
+	}
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(p.cmd.Process.Pid) + "/stat")
+	if err != nil {
+		return 0
+	}
+	return cpuIn(string(text))
+}
+
+// cpuIn reads user and system time from a process's stat. The name of the program, in
+// brackets, may hold anything.
+func cpuIn(stat string) time.Duration {
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * clockTick
+}
+
 // residentIn reads VmRSS from a process's status.
 func residentIn(status string) int64 {
 	for line := range strings.Lines(status) {

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // A measurement is a scenario at a concurrency, once for each round.
@@ -19,13 +21,7 @@ type measurement struct {
 // sorted returns the rounds, the slowest first.
 func (m *measurement) sorted() []*outcome {
 	return slices.SortedFunc(slices.Values(m.rounds), func(a, b *outcome) int {
-		switch {
-		case a.rate() < b.rate():
-			return -1
-		case a.rate() > b.rate():
-			return 1
-		}
-		return 0
+		return cmp.Compare(a.rate(), b.rate())
 	})
 }
 
@@ -33,6 +29,12 @@ func (m *measurement) sorted() []*outcome {
 func (m *measurement) median() *outcome { return m.sorted()[(len(m.rounds)-1)/2] }
 
 func (m *measurement) best() *outcome { return m.sorted()[len(m.rounds)-1] }
+
+// leastWork is that of the round in which the service worked least for an answer, which
+// others on the machine change less than they change the time it takes.
+func (m *measurement) leastWork() time.Duration {
+	return slices.MinFunc(m.rounds, func(a, b *outcome) int { return cmp.Compare(a.work(), b.work()) }).work()
+}
 
 func (m *measurement) errors() int {
 	n := 0
@@ -62,13 +64,14 @@ func (s *series) errors() int {
 // writeSeries writes what was measured of one target: the median round of each.
 func writeSeries(w io.Writer, s *series) {
 	fmt.Fprintf(w, "\n### %s\n\n", s.name)
-	rows := [][]string{{"scenario", "connections", "requests/s", "best", "p50", "p95", "p99", "max", "errors"}}
+	rows := [][]string{{"scenario", "connections", "requests/s", "best", "p50", "p95", "p99", "max", "CPU", "errors"}}
 	for _, m := range s.measurements {
 		o := m.median()
 		h := &o.latencies
 		rows = append(rows, []string{
 			m.scenario.title, strconv.Itoa(m.workers), thousands(o.rate()), thousands(m.best().rate()),
 			milliseconds(h.percentile(50)), milliseconds(h.percentile(95)), milliseconds(h.percentile(99)), milliseconds(h.max),
+			microseconds(o.work()),
 			strconv.Itoa(m.errors()),
 		})
 	}
@@ -93,14 +96,15 @@ func writeProcesses(w io.Writer, all []*series) {
 func writeRatios(w io.Writer, all []*series) {
 	other := all[len(all)-1]
 	for _, s := range all[:len(all)-1] {
-		fmt.Fprintf(w, "\n### %s and %s, requests/s\n\n", s.name, other.name)
-		rows := [][]string{{"scenario", "connections", "median", other.name, "ratio", "best", other.name, "ratio"}}
+		fmt.Fprintf(w, "\n### %s and %s, requests/s and CPU for each\n\n", s.name, other.name)
+		rows := [][]string{{"scenario", "connections", "median", other.name, "ratio", "best", other.name, "ratio", "CPU", other.name, "ratio"}}
 		for i, m := range s.measurements {
 			o := other.measurements[i]
 			rows = append(rows, []string{
 				m.scenario.title, strconv.Itoa(m.workers),
 				thousands(m.median().rate()), thousands(o.median().rate()), ratio(m.median().rate(), o.median().rate()),
 				thousands(m.best().rate()), thousands(o.best().rate()), ratio(m.best().rate(), o.best().rate()),
+				microseconds(m.leastWork()), microseconds(o.leastWork()), ratio(float64(o.leastWork()), float64(m.leastWork())),
 			})
 		}
 		writeTable(w, rows)
@@ -112,7 +116,7 @@ func writeTable(w io.Writer, rows [][]string) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
-			widths[i] = max(widths[i], len(cell), 3)
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell), 3)
 		}
 	}
 	for n, row := range rows {
@@ -156,6 +160,13 @@ func thousands(v float64) string {
 
 func milliseconds(d time.Duration) string {
 	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 2, 64) + " ms"
+}
+
+func microseconds(d time.Duration) string {
+	if d == 0 {
+		return "-"
+	}
+	return strconv.FormatInt(d.Microseconds(), 10) + " µs"
 }
 
 func mebibytes(n int64) string {
