@@ -29,7 +29,7 @@ type target struct {
 type outcome struct {
 	took      time.Duration
 	cpu       time.Duration // that the service worked; 0: not known
-	latencies histogram // of right answers
+	latencies histogram     // of right answers
 	errors    int
 	firstErr  error
 	created   []string // ids

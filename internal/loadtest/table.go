@@ -174,7 +174,7 @@ func mebibytes(n int64) string {
 }
 
 func ratio(a, b float64) string {
-	if b == 0 {
+	if a == 0 || b == 0 {
 		return "-"
 	}
 	return strconv.FormatFloat(a/b, 'f', 2, 64)
