@@ -32,6 +32,10 @@ type checker struct {
 func (s *Store) Check(ctx context.Context) error {
 	k := &s.checker
 	k.mu.Lock()
+	if s.life.Err() != nil {
+		defer k.mu.Unlock()
+		return errClosed
+	}
 	if k.begun == nil && !k.at.IsZero() && s.cfg.Now().Sub(k.at) < checkEvery {
 		defer k.mu.Unlock()
 		return k.err

@@ -75,7 +75,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("open the embedded store: %w", err)
 	}
 	s.close = sync.OnceValue(func() error {
+		s.checker.mu.Lock() // from here on no check begins
 		s.end()
+		s.checker.mu.Unlock()
 		s.background.Wait()
 		return s.db.close()
 	})
