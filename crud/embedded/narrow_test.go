@@ -37,7 +37,10 @@ func plan(t *testing.T, s *Store, c *collection, v view) string {
 }
 
 func TestIndexedFiltersDoNotScan(t *testing.T) {
-	s := usersStore(t, ":memory:")
+	users := Users("/users")
+	users.Fields = append(users.Fields, Field{Name: "address", Type: kindObject, Schema: []byte(`{"properties":{"city":{"type":"string"}}}`)})
+	users.Indexes = append(users.Indexes, compound("in_group", false, "userGroup", "-expirationDate"), index("city", false, "address.city"))
+	s := openStore(t, Config{Path: ":memory:", Collections: []Definition{users}})
 	c := s.collections["/users"]
 	public := document.Equals("__STATE__", "PUBLIC")
 	for name, test := range map[string]struct{ query, sort, index string }{
@@ -55,6 +58,16 @@ func TestIndexedFiltersDoNotScan(t *testing.T) {
 		"range of dates":        {`{"createdAt":{"$gt":"2030-01-01T00:00:00.000Z"}}`, "", "created"},
 		"either of two indexes": {`{"$or":[{"username":"a"},{"email":"b"}]}`, "", "username"},
 		"email and more":        {`{"email":"a@x.io","address.city":"Rome"}`, "", "email"},
+		"several ranges":        {`{"username":{"$gt":"a","$lte":"b"},"createdAt":{"$lt":"2030-01-01T00:00:00.000Z"}}`, "", "c_users USING INDEX i_users"},
+		"range of one id":       {`{"_id":{"$gte":"6a00000000000000000000aa","$lte":"6a00000000000000000000aa"}}`, "", "autoindex_c_users_1"},
+		"sort by another index": {`{"email":"a@x.io"}`, "-createdAt", "email"},
+		"ids, in their order":   {`{"_id":{"$in":["6a00000000000000000000aa","6a00000000000000000000ab"]}}`, "_id", "autoindex_c_users_1"},
+		"compound index":        {`{"userGroup":"a","expirationDate":{"$lt":"2030-01-01T00:00:00.000Z"}}`, "", "group"},
+		"part of a compound":    {`{"userGroup":{"$in":["a","b"]}}`, "", "group"},
+		"compound, its order":   {`{"userGroup":"a"}`, "-expirationDate", "group"},
+		"path below an object":  {`{"address.city":"Rome"}`, "", "city"},
+		"state by a query":      {`{"__STATE__":{"$in":["PUBLIC","DRAFT"]}}`, "", "s_users"},
+		"state within an or":    {`{"$or":[{"__STATE__":"TRASH"},{"email":"a@x.io"}]}`, "", "s_users"},
 		"range with its order":  {`{"createdAt":{"$gt":"2030-01-01T00:00:00.000Z"}}`, "-createdAt", "created"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -68,11 +81,24 @@ func TestIndexedFiltersDoNotScan(t *testing.T) {
 			}
 		})
 	}
-	for name, sort := range map[string]string{"newest first": "-createdAt", "by username": "username", "by id, downwards": "-_id"} {
-		t.Run("order: "+name, func(t *testing.T) {
-			got := plan(t, s, c, view{filter: public, sort: document.ParseSort(sort)})
-			if !strings.Contains(got, "USING INDEX") || strings.Contains(got, "TEMP B-TREE FOR ORDER BY") {
-				t.Errorf("plan of _s=%s: %s; want the order of an index", sort, got)
+	drafts := document.OneOf("__STATE__", "PUBLIC", "DRAFT")
+	for name, sort := range map[string]string{
+		"newest first": "-createdAt", "by username": "username", "by username, downwards": "-username", "by id": "_id", "by id, downwards": "-_id",
+		"by a compound index": "userGroup,-expirationDate", "by the first of a compound": "userGroup", "by a path": "-address.city",
+	} {
+		for states, filter := range map[string]document.Filter{"default state": public, "two states": drafts, "any state": {}} {
+			t.Run("order: "+name+", "+states, func(t *testing.T) {
+				got := plan(t, s, c, view{filter: filter, sort: document.ParseSort(sort)})
+				if !strings.Contains(got, "USING INDEX") || strings.Contains(got, "TEMP B-TREE FOR ORDER BY") {
+					t.Errorf("plan of _s=%s: %s; want the order of an index", sort, got)
+				}
+			})
+		}
+	}
+	for name, filter := range map[string]document.Filter{"default state": public, "any state": {}} {
+		t.Run("insertion order: "+name, func(t *testing.T) {
+			if got := plan(t, s, c, view{filter: filter}); strings.Contains(got, "TEMP B-TREE") {
+				t.Errorf("plan: %s; want no sorting", got)
 			}
 		})
 	}

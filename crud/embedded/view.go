@@ -62,7 +62,7 @@ func (c *collection) selectText(what string, n narrowed, order string) string {
 func (c *collection) eachOrdered(q querier, v view, n narrowed, order string, yield func(stored) (bool, error)) error {
 	text, args := c.selectText("seq, doc", n, order), n.args
 	if n.exact && (v.limit > 0 || v.skip > 0) {
-		text += " LIMIT ? OFFSET ?"
+		text = c.pageText(v, n, order)
 		limit := v.limit
 		if limit == 0 {
 			limit = -1
@@ -88,6 +88,17 @@ func (c *collection) eachOrdered(q querier, v view, n narrowed, order string, yi
 		more, err := yield(s)
 		return more && left != 0, err
 	})
+}
+
+// pageText is the query for a page that SQL alone decides on. A deep one is chosen by
+// the numbers of its documents first: so none is read that is skipped, even where SQL
+// has to sort.
+func (c *collection) pageText(v view, n narrowed, order string) string {
+	const page = " LIMIT ? OFFSET ?"
+	if v.skip == 0 {
+		return c.selectText("seq, doc", n, order) + page
+	}
+	return "SELECT seq, doc FROM " + c.table + " WHERE seq IN (" + c.selectText("seq", n, order) + page + ") ORDER BY " + order
 }
 
 func yieldOne(s stored, err error, yield func(stored) (bool, error)) (bool, error) {
