@@ -7,7 +7,8 @@ import (
 	"user-manager/providers"
 )
 
-// bounded is a provider each of whose calls ends after a while.
+// bounded makes the calls of a provider that operations on users need, each of which
+// ends after a while.
 type bounded struct {
 	next    providers.Provider
 	timeout time.Duration

@@ -149,6 +149,7 @@ func (s *Service) mailPassword(ctx context.Context, c *creation, skip bool) []st
 		return nil
 	}
 	if c.account.Email == "" {
+		s.Log.WarnContext(ctx, "change-password email not sent: the user has no email")
 		return []string{"no change-password email was sent: the user has no email"}
 	}
 	if err := s.provider.ChangePassword(context.WithoutCancel(ctx), c.authUserID); err != nil {
@@ -165,7 +166,10 @@ const clockSkew = time.Minute
 // the user is looked for: one with the very same content, made since, is the one
 // that the caller asked for.
 func (s *Service) insertAlone(ctx context.Context, user crud.Document) (string, error) {
-	since := s.Now().Add(-clockSkew)
+	since := s.Now()
+	if !s.StoreIsOurs {
+		since = since.Add(-clockSkew)
+	}
 	id, err := s.Users.Insert(ctx, user)
 	if err == nil || upstream.Refused(err) {
 		return id, err
@@ -237,7 +241,7 @@ func (s *Service) CreateWithID(ctx context.Context, fields crud.Document) (strin
 // planAdoption checks the user of an account and completes it from the account.
 func (s *Service) planAdoption(ctx context.Context, user crud.Document, authUserID string) (*adoption, error) {
 	left := func(n note) bool { return n.Kind == noteWithID && n.AuthUserID == authUserID }
-	for _, n := range s.journal.abandoned(true, left) {
+	for _, n := range s.journal.settleable(true, left) {
 		if !s.settleLocked(ctx, n) {
 			return nil, refuse(ErrConflict, "authUserId: an earlier request for this account is not settled yet; try again")
 		}

@@ -7,15 +7,11 @@ import "context"
 // is the store's error, with cause [crud.ErrNotFound]; a user whose account is just
 // being made is refused with [ErrConflict].
 func (s *Service) Delete(ctx context.Context, id string) error {
-	id, unlock, err := s.begin(ctx, id)
+	id, user, end, err := s.turnOn(ctx, id, inAnyState)
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	user, err := s.target(ctx, id, inAnyState)
-	if err != nil {
-		return err
-	}
-	n := note{Kind: noteDelete, UserID: id, AuthUserID: accountID(user), Version: text(user, "updatedAt")}
+	defer end()
+	n := note{Kind: noteDelete, UserID: id, AuthUserID: accountID(user), Version: text(user, "updatedAt"), State: text(user, "__STATE__")}
 	return s.carryOut(ctx, n, s.deleteOrder(id, user))
 }

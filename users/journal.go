@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"user-manager/crud"
+	"user-manager/upstream"
 )
 
 // Kinds of notes: which operation is under way.
@@ -38,8 +39,10 @@ type note struct {
 	Kind       string `json:"kind"`
 	UserID     string `json:"userId,omitempty"`
 	AuthUserID string `json:"authUserId,omitempty"`
-	// Version is the updatedAt of the user that is deleted: another version stays.
+	// Version and State are the updatedAt and the state of the user that is deleted:
+	// another version stays.
 	Version string `json:"version,omitempty"`
+	State   string `json:"state,omitempty"`
 	// Key is that of the account that is being created.
 	Key string `json:"key,omitempty"`
 	// Names are digests of the user name and address that a creation takes.
@@ -51,16 +54,20 @@ type note struct {
 // An openNote is a note in the journal.
 type openNote struct {
 	note
-	id       string    // of the journal's document, or made up when there is none
-	running  bool      // an operation of this process is at work on it
-	foreign  bool      // not made by this process: others may be at work on it until due
-	unstored bool      // known to this process only
-	due      time.Time // not closed before: a call without an answer may take effect until then
+	id       string // of the journal's document, or made up when there is none
+	unstored bool   // known to this process only
+	foreign  bool   // not made by this process: others may close it
+	running  bool   // an operation of this process is at work on it
+	settled  bool   // user and account are as they should be, as far as could be seen
+	// settleFrom is when who made the note is surely not at work any more.
+	settleFrom time.Time
+	// closeFrom is when no call of the operation can take effect any more; until then
+	// the note stays, and is settled once more at its end.
+	closeFrom time.Time
 }
 
-// settleAfter is how long a note stays open after its operation failed: longer than a
-// call that got no answer may still be at work upstream.
-const settleAfter = 30 * time.Second
+// lateEffects is how long a call that got no answer may still take effect.
+const lateEffects = 30 * time.Second
 
 // journal keeps the notes of operations under way.
 type journal struct {
@@ -70,10 +77,12 @@ type journal struct {
 	mu   sync.Mutex
 	open map[string]*openNote // by id; guarded by mu, the notes' fields too
 	made int                  // notes made in memory; guarded by mu
+	void map[string]time.Time // operations that never began but may get a note in the store, and since when; guarded by mu
+	odd  map[string]bool      // ids of notes that cannot be read; guarded by mu
 }
 
 func newJournal(notes *crud.Collection, now func() time.Time) *journal {
-	return &journal{notes: notes, now: now, open: map[string]*openNote{}}
+	return &journal{notes: notes, now: now, open: map[string]*openNote{}, void: map[string]time.Time{}, odd: map[string]bool{}}
 }
 
 // begin notes n before its operation's first step. Its error has [ErrJournal] in its
@@ -83,8 +92,10 @@ func (j *journal) begin(ctx context.Context, n note) (*openNote, error) {
 	open := &openNote{note: n, running: true}
 	if j.notes != nil {
 		id, err := j.notes.Insert(ctx, n.document())
-		if err != nil {
+		if err != nil && !upstream.Refused(err) {
 			j.withdraw(ctx, n)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%w: %w", err, ErrJournal)
 		}
 		open.id = id
@@ -98,10 +109,17 @@ func (j *journal) begin(ctx context.Context, n note) (*openNote, error) {
 	return open, nil
 }
 
-// withdraw removes a note that may be in the store although its insertion failed. One
-// that stays all the same is settled by a later start, which finds nothing to do.
+// withdraw removes a note that may be in the store although its insertion failed. When
+// it is not there, or cannot be removed, it may come to be: then it is not taken for a
+// note when it is read.
 func (j *journal) withdraw(ctx context.Context, n note) {
-	_, _ = j.notes.DeleteAll(ctx, crud.Query{Filter: map[string]any{"operation": n.Operation}, States: crud.AllStates})
+	removed, err := j.notes.DeleteAll(ctx, crud.Query{Filter: map[string]any{"operation": n.Operation}, States: crud.AllStates})
+	if err == nil && removed > 0 {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.void[n.Operation] = j.now()
 }
 
 func (j *journal) memoryID() string {
@@ -138,26 +156,26 @@ func (j *journal) closed(ctx context.Context, n *openNote) (bool, error) {
 	return false, err
 }
 
-// leave marks that no operation is at work on n any more. The first time it also says
-// from when on n may be closed.
+// leave marks that no operation is at work on n any more. From the first time on its
+// calls may be late.
 func (j *journal) leave(n *openNote) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	n.running = false
-	if n.due.IsZero() {
-		n.due = j.now().Add(settleAfter)
+	if n.closeFrom.IsZero() {
+		n.closeFrom = j.now().Add(lateEffects)
 	}
 }
 
-// due reports whether n may be closed.
-func (j *journal) isDue(n *openNote) bool {
+// certain reports whether no call of n's operation can take effect any more.
+func (j *journal) certain(n *openNote) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return !j.now().Before(n.due)
+	return !j.now().Before(n.closeFrom)
 }
 
 // load adds the notes that the store has and this process does not know: those that
-// an earlier process left, or that another has under way. They are not due before age
+// an earlier process left, or that another has under way. They may be settled when age
 // has passed. A note that cannot be read is logged and left alone.
 func (j *journal) load(ctx context.Context, age time.Duration, log *slog.Logger) error {
 	if j.notes == nil {
@@ -168,18 +186,58 @@ func (j *journal) load(ctx context.Context, age time.Duration, log *slog.Logger)
 			return err
 		}
 		found, err := noteOf(doc)
-		if err != nil {
+		switch {
+		case err == nil:
+			err = j.take(ctx, found, age)
+		case j.isNew(j.odd, text(doc, "_id")):
 			log.ErrorContext(ctx, "journal note not understood", "note", text(doc, "_id"), "err", err)
-			continue
+			err = nil
 		}
-		found.due, found.foreign = j.now().Add(age), true
-		j.mu.Lock()
-		if _, known := j.open[found.id]; !known {
-			j.open[found.id] = found
+		if err != nil {
+			log.WarnContext(ctx, "journal note not withdrawn yet", "err", err)
 		}
-		j.mu.Unlock()
 	}
 	return nil
+}
+
+// take adds a note that was read from the store, or deletes it if its operation never
+// began.
+func (j *journal) take(ctx context.Context, n *openNote, age time.Duration) error {
+	j.mu.Lock()
+	_, void := j.void[n.Operation]
+	if _, known := j.open[n.id]; !known && !void {
+		n.foreign = true
+		j.added(n, age)
+	}
+	j.mu.Unlock()
+	if !void {
+		return nil
+	}
+	return j.notes.Delete(ctx, n.id)
+}
+
+// added adds a note that others made; mu is held.
+func (j *journal) added(n *openNote, age time.Duration) {
+	n.settleFrom = j.now().Add(age)
+	n.closeFrom = n.settleFrom.Add(lateEffects)
+	j.open[n.id] = n
+}
+
+// isNew reports whether id is not in the set, and adds it.
+func (j *journal) isNew(set map[string]bool, id string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	isNew := !set[id]
+	set[id] = true
+	return isNew
+}
+
+// hasVoid reports whether a note of an operation that never began may be in the store.
+func (j *journal) hasVoid() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	maps.DeleteFunc(j.void, func(_ string, since time.Time) bool { return j.now().Sub(since) > 2*lateEffects })
+	return len(j.void) > 0
 }
 
 // adopt takes a note that no journal holds, not to be settled before age has passed.
@@ -190,19 +248,21 @@ func (j *journal) adopt(n note, age time.Duration) {
 	if n.Key != "" && slices.ContainsFunc(slices.Collect(maps.Values(j.open)), known) {
 		return
 	}
-	id := j.memoryID()
-	j.open[id] = &openNote{note: n, id: id, foreign: true, unstored: true, due: j.now().Add(age)}
+	j.added(&openNote{note: n, id: j.memoryID(), foreign: true, unstored: true}, age)
 }
 
-// abandoned returns the notes that match and that nobody is at work on. Those that are
-// not due yet are among them only if early is true and this process made them.
-func (j *journal) abandoned(early bool, match func(note) bool) []*openNote {
+// settleable returns the notes that match and that nobody is at work on; only those
+// that have to be looked at if again is false: not settled yet, or to be closed.
+func (j *journal) settleable(again bool, match func(note) bool) []*openNote {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var found []*openNote
 	for _, n := range j.open {
-		due := !j.now().Before(n.due) || early && !n.foreign
-		if !n.running && due && match(n.note) {
+		now := j.now()
+		if n.running || now.Before(n.settleFrom) || !match(n.note) {
+			continue
+		}
+		if again || !n.settled || !now.Before(n.closeFrom) {
 			found = append(found, n)
 		}
 	}
@@ -221,11 +281,24 @@ func (j *journal) claim(n *openNote) bool {
 	return true
 }
 
-// size returns how many notes are open.
-func (j *journal) size() int {
+// settled notes whether user and account of n are as they should be.
+func (j *journal) settled(n *openNote, settled bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return len(j.open)
+	n.settled = settled
+}
+
+// unsettled returns how many notes are not settled.
+func (j *journal) unsettled() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	n := 0
+	for _, open := range j.open {
+		if !open.settled {
+			n++
+		}
+	}
+	return n
 }
 
 func (n note) document() crud.Document {

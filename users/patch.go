@@ -28,18 +28,14 @@ func (s *Service) Patch(ctx context.Context, id string, body crud.Document, para
 	if err != nil {
 		return nil, err
 	}
-	id, unlock, err := s.begin(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	before, err := s.target(ctx, id, withoutProjection(params))
+	id, before, end, err := s.turnOn(ctx, id, withoutProjection(params))
 	if errors.Is(err, crud.ErrNotFound) { // as the store's own PATCH answers
 		return nil, &upstream.Error{Service: crud.Service, Route: s.Users.Route(http.MethodPatch, "/:id"), Status: http.StatusNotFound, Err: err}
 	}
 	if err != nil {
 		return nil, err
 	}
+	defer end()
 	p, err := s.planPatch(ctx, id, before, operators, update, params)
 	if err != nil {
 		return nil, err
@@ -161,6 +157,9 @@ func withDate(operators crud.Document, date any) crud.Document {
 
 // planAccount finds what of the change the account must be told.
 func (s *Service) planAccount(p *patch, after crud.Document) {
+	for _, field := range p.fields {
+		p.guards = p.guards || field == "blocked" || field == "expirationDate"
+	}
 	if p.authUserID == "" {
 		return
 	}

@@ -12,18 +12,14 @@ import (
 // [ErrNotFound] for an unknown id, [ErrConflict] when there is an account already or the
 // user is in the state DELETED, and [ErrInvalid] when its group has no accounts.
 func (s *Service) Register(ctx context.Context, id string, password secret.Text, skipMail bool) error {
-	id, unlock, err := s.begin(ctx, id)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	user, err := s.target(ctx, id, inAnyState)
+	id, user, end, err := s.turnOn(ctx, id, inAnyState)
 	if errors.Is(err, crud.ErrNotFound) {
 		return refuse(ErrNotFound, "_id: there is no such user")
 	}
 	if err != nil {
 		return err
 	}
+	defer end()
 	if text(user, "authUserId") != "" {
 		return refuse(ErrConflict, "_id: the user has an account already")
 	}

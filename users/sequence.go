@@ -14,16 +14,16 @@ type step struct {
 	// that failed without a clear refusal, and must bear that nothing was done. nil
 	// means that there is nothing to take back.
 	undo func(ctx context.Context) error
-	// account says that the step is one at the provider. An order with such a step is
-	// noted in the journal.
-	account bool
+	// noted says that the step is one at the provider, or decides who may log in. An
+	// order with such a step is noted in the journal.
+	noted bool
 	// protects says that the step keeps somebody out. It is undone only when all that
 	// came after it surely is; otherwise when the note is settled.
 	protects bool
 }
 
-// carryOut does steps in order, noted as n in the journal meanwhile if the provider is
-// among them. When one fails, those that were done, and the failed one unless its
+// carryOut does steps in order, noted as n in the journal meanwhile if one of them asks
+// for it. When one fails, those that were done, and the failed one unless its
 // upstream refused it, are undone in reverse; the error is that of the step. The first
 // undo that fails ends the undoing, so that an earlier step is never undone under a
 // later one that still stands.
@@ -38,7 +38,7 @@ func (s *Service) carryOut(ctx context.Context, n note, steps []step) error {
 	ctx = context.WithoutCancel(ctx)
 	var open *openNote
 	for _, step := range steps {
-		if step.account && open == nil {
+		if step.noted && open == nil {
 			var err error
 			if open, err = s.journal.begin(ctx, n); err != nil {
 				return err

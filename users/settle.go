@@ -3,12 +3,15 @@ package users
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"user-manager/crud"
 	"user-manager/providers"
+	"user-manager/upstream"
 )
 
 const (
@@ -34,9 +37,10 @@ func (s *Service) leftOver() time.Duration {
 	return s.longest()
 }
 
-// Recover settles what earlier processes left open: an operation that was under way
-// when its process died is finished or undone. Call it before the first request; Run goes on
-// with what could not be settled, and calls it again if it failed.
+// Recover finds what earlier processes left open: operations that were under way when
+// they died. Call it before the first request; Run finishes or undoes them, and an
+// operation on the same user does so before it begins. When it fails, Run calls it
+// again.
 func (s *Service) Recover(ctx context.Context) error {
 	if err := s.journal.load(ctx, s.leftOver(), s.Log); err != nil {
 		return err
@@ -45,37 +49,45 @@ func (s *Service) Recover(ctx context.Context) error {
 		return err
 	}
 	s.recovered.Store(true)
-	s.settleDue(ctx)
 	return nil
 }
 
-// Run settles, in rounds, what failed operations left open, until ctx is done.
+// Run settles what operations left open, at once and then in rounds, until ctx is done.
 func (s *Service) Run(ctx context.Context) error {
 	ticker := time.NewTicker(settleEvery)
 	defer ticker.Stop()
 	for {
+		if err := s.settleRound(ctx); err != nil {
+			s.Log.WarnContext(ctx, "journal not read", "err", err)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
-			if err := s.settleRound(ctx); err != nil {
-				s.Log.WarnContext(ctx, "journal not read", "err", err)
-			}
 		}
 	}
 }
 
 func (s *Service) settleRound(ctx context.Context) error {
-	if !s.recovered.Load() {
-		return s.Recover(ctx)
+	var err error
+	switch {
+	case !s.recovered.Load():
+		err = s.Recover(ctx)
+	case !s.StoreIsOurs || s.journal.hasVoid():
+		err = s.journal.load(ctx, s.longest(), s.Log) // one that we are just making may be among them
 	}
-	err := s.journal.load(ctx, s.longest(), s.Log) // one that we are just making may be among them
-	s.settleDue(ctx)
+	for _, n := range s.journal.settleable(false, func(note) bool { return true }) {
+		if ctx.Err() != nil {
+			break
+		}
+		s.settle(ctx, n)
+	}
 	return err
 }
 
-// Unsettled returns how many operations are under way or wait to be settled.
-func (s *Service) Unsettled() int { return s.journal.size() }
+// Unsettled returns how many operations are under way, or have left a user and an
+// account that may not belong together.
+func (s *Service) Unsettled() int { return s.journal.unsettled() }
 
 // loadMarked takes notes of the users whose account was being made when an earlier
 // process died, as far as the journal has none.
@@ -103,43 +115,45 @@ func markedNote(user crud.Document) note {
 	return note{Kind: noteCreate, Key: key}
 }
 
-// settleDue settles every note whose time has come.
-func (s *Service) settleDue(ctx context.Context) {
-	for _, n := range s.journal.abandoned(false, func(note) bool { return true }) {
-		if ctx.Err() != nil {
-			return
-		}
-		s.settle(ctx, n)
-	}
-}
-
-// begin makes an operation on the user with the given id wait for its turn, settles
-// what an earlier one on the user left, and returns the id as the store writes it and
-// the function that ends the turn. When that cannot be settled it is [ErrConflict].
-func (s *Service) begin(ctx context.Context, id string) (userID string, end func(), err error) {
+// turn makes an operation on the user with the given id wait for its turn, and settles
+// what an earlier one on the user left. It returns the id as the store writes it and the
+// function that ends the turn. When something cannot be settled it is [ErrConflict].
+func (s *Service) turn(ctx context.Context, id string) (userID string, end func(), err error) {
 	id = strings.ToLower(id)
-	end, err = s.locks.lock(ctx, id)
+	unlock, err := s.locks.lock(ctx, id)
 	if err != nil {
 		return "", nil, err
 	}
-	for _, n := range s.journal.abandoned(true, func(n note) bool { return n.UserID == id }) {
+	for _, n := range s.journal.settleable(true, func(n note) bool { return n.UserID == id }) {
 		if !s.settleLocked(ctx, n) {
-			end()
+			unlock()
 			return "", nil, refuse(ErrConflict, "an earlier change of this user is not settled yet; try again")
 		}
 	}
-	return id, end, nil
+	return id, unlock, nil
+}
+
+// turnOn is turn for an operation on a user as it is: it returns the user too.
+func (s *Service) turnOn(ctx context.Context, id string, params url.Values) (userID string, user crud.Document, end func(), err error) {
+	userID, end, err = s.turn(ctx, id)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	if user, err = s.target(ctx, userID, params); err != nil {
+		end()
+		return "", nil, nil, err
+	}
+	return userID, user, end, nil
 }
 
 // settleClash settles what failed creations left of the same names, and reports whether
 // there was any: it may be what a new one found taken.
 func (s *Service) settleClash(ctx context.Context, names []string) bool {
-	clashes := func(n note) bool {
+	left := s.journal.settleable(true, func(n note) bool {
 		return slices.ContainsFunc(n.Names, func(name string) bool { return slices.Contains(names, name) })
-	}
-	left := s.journal.abandoned(true, clashes)
+	})
 	for _, n := range left {
-		s.settleLocked(ctx, n) // a creation's own user is known to nobody else
+		s.settle(ctx, n)
 	}
 	return len(left) > 0
 }
@@ -184,14 +198,16 @@ func (s *Service) settleLocked(ctx context.Context, n *openNote) bool {
 		s.journal.forget(n)
 		return true
 	}
+	certain := s.journal.certain(n) // before the look: what comes during it is not seen
 	if err == nil {
-		err = s.finishOrUndo(ctx, n.note)
+		err = upstream.Protect(func() error { return s.finishOrUndo(ctx, n.note, certain) })
 	}
+	s.journal.settled(n, err == nil)
 	if err != nil {
 		s.Log.WarnContext(ctx, "operation not settled yet", "kind", n.Kind, "err", err)
 		return false
 	}
-	if s.journal.isDue(n) {
+	if certain {
 		s.closeNote(ctx, n)
 		s.Log.InfoContext(ctx, "operation settled", "kind", n.Kind)
 	}
@@ -199,20 +215,22 @@ func (s *Service) settleLocked(ctx context.Context, n *openNote) bool {
 }
 
 // finishOrUndo brings the user of a note into step with its account. It bears to be
-// called at any time, and again.
-func (s *Service) finishOrUndo(ctx context.Context, n note) error {
+// called at any time, and again. While it is not certain that nothing comes late, it
+// lets nobody in.
+func (s *Service) finishOrUndo(ctx context.Context, n note, certain bool) error {
 	switch n.Kind {
 	case noteCreate:
 		return s.undoCreation(ctx, n, creatingMark)
 	case noteRegister:
 		return s.undoCreation(ctx, n, registeringMark)
 	case noteWithID:
-		return s.settleAdoption(ctx, n)
+		return s.settleAdoption(ctx, n, certain)
 	case noteDelete:
 		return s.finishDeletion(ctx, n)
-	default:
-		return s.realign(ctx, n)
+	case noteChange:
+		return s.realign(ctx, n, certain)
 	}
+	return fmt.Errorf("a note of kind %q is not known", n.Kind)
 }
 
 // undoCreation removes what a creation or registration made, unless it had come to
@@ -238,14 +256,14 @@ func (s *Service) undoCreation(ctx context.Context, n note, mark string) error {
 }
 
 // settleAdoption gives the account its freedom back when its user never came to be.
-func (s *Service) settleAdoption(ctx context.Context, n note) error {
-	_, err := s.findByAuthUserID(ctx, n.AuthUserID)
+func (s *Service) settleAdoption(ctx context.Context, n note, certain bool) error {
+	user, err := s.findByAuthUserID(ctx, n.AuthUserID)
 	switch {
 	case err == nil:
-		return s.realign(ctx, n)
+		return s.realignUser(ctx, user, certain)
 	case !errors.Is(err, crud.ErrNotFound):
 		return err
-	case n.Unblock:
+	case n.Unblock && certain:
 		return s.restoreBlocked(ctx, n.AuthUserID, false)
 	}
 	return nil
@@ -259,29 +277,46 @@ func (s *Service) finishDeletion(ctx context.Context, n note) error {
 	if !errors.Is(err, providers.ErrNotFound) {
 		return err
 	}
-	as := map[string]any{"_id": n.UserID, "authUserId": n.AuthUserID, "updatedAt": n.Version}
+	as := map[string]any{"_id": n.UserID, "authUserId": n.AuthUserID, "updatedAt": n.Version, "__STATE__": n.State}
 	_, err = s.Users.DeleteAll(ctx, crud.Query{Filter: as, States: crud.AllStates})
 	return err
 }
 
-// realign makes the account what its user says it is.
-func (s *Service) realign(ctx context.Context, n note) error {
-	user, err := s.findByAuthUserID(ctx, n.AuthUserID)
-	if errors.Is(err, crud.ErrNotFound) {
-		return s.settleWithoutUser(ctx, n)
-	}
-	if err != nil {
-		return err
-	}
-	if text(user, "__STATE__") == crud.Deleted && s.HardDelete {
+// realign makes the account what its user says it is; the account of a user that is
+// gone goes too.
+func (s *Service) realign(ctx context.Context, n note, certain bool) error {
+	// a list, whose emptiness cannot be mistaken for another kind of 404
+	user, err := s.Users.First(ctx, crud.Query{Filter: map[string]any{"_id": n.UserID}, States: crud.AllStates})
+	if errors.Is(err, crud.ErrNotFound) && n.AuthUserID != "" {
 		return s.removeAccount(ctx, n.AuthUserID)
 	}
-	account, err := s.provider.Account(ctx, n.AuthUserID)
+	if err != nil {
+		return ignore(err, crud.ErrNotFound)
+	}
+	if marked(user) {
+		return errors.New("the user's account is just being created")
+	}
+	return s.realignUser(ctx, user, certain)
+}
+
+func (s *Service) realignUser(ctx context.Context, user crud.Document, certain bool) error {
+	id := accountID(user)
+	if id == "" {
+		return nil
+	}
+	if text(user, "__STATE__") == crud.Deleted && s.HardDelete {
+		return s.removeAccount(ctx, id)
+	}
+	account, err := s.provider.Account(ctx, id)
+	if errors.Is(err, providers.ErrNotFound) && text(user, "__STATE__") != crud.Deleted {
+		return s.forgetAccount(ctx, id)
+	}
 	if err != nil {
 		return ignore(err, providers.ErrNotFound)
 	}
-	if blocked := !s.mayLogIn(user); blocked != account.Blocked {
-		if err := s.setBlocked(ctx, account.ID, blocked); err != nil {
+	blocked := !s.mayLogIn(user)
+	if blocked != account.Blocked && (blocked || certain) {
+		if err := s.setBlocked(ctx, id, blocked); err != nil {
 			return err
 		}
 	}
@@ -289,28 +324,15 @@ func (s *Service) realign(ctx context.Context, n note) error {
 	if !differs {
 		return nil
 	}
-	_, err = s.provider.Update(ctx, account.ID, change)
+	_, err = s.provider.Update(ctx, id, change)
 	if errors.Is(err, providers.ErrConflict) || errors.Is(err, providers.ErrInvalid) {
-		return s.takeBackNames(ctx, user, account) // they never came to be the account's
+		return s.takeBackNames(ctx, user, account)
 	}
 	return err
 }
 
-// settleWithoutUser deletes the account of a user that was deleted meanwhile. One
-// that merely has another account now, or none, stays as it is.
-func (s *Service) settleWithoutUser(ctx context.Context, n note) error {
-	if n.UserID == "" {
-		return nil
-	}
-	// a list, whose emptiness cannot be mistaken for another kind of 404
-	_, err := s.Users.First(ctx, crud.Query{Filter: map[string]any{"_id": n.UserID}, States: crud.AllStates})
-	if errors.Is(err, crud.ErrNotFound) {
-		return s.removeAccount(ctx, n.AuthUserID)
-	}
-	return err
-}
-
-// takeBackNames gives the user the names that its account has.
+// takeBackNames gives the user the names that its account has: the user's own never
+// came to be the account's. What else the same change set stays.
 func (s *Service) takeBackNames(ctx context.Context, user crud.Document, account providers.Account) error {
 	names, none := crud.Document{}, crud.Document{}
 	for field, value := range map[string]string{"username": account.Username, "email": account.Email} {

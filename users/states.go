@@ -80,11 +80,11 @@ func (s *Service) changeState(ctx context.Context, change StateChange, moved *at
 
 // moveOne moves one user to a state and reports whether it was in another before.
 func (s *Service) moveOne(ctx context.Context, id, to string) (bool, error) {
-	id, unlock, err := s.begin(ctx, id)
+	id, end, err := s.turn(ctx, id)
 	if err != nil {
 		return false, err
 	}
-	defer unlock()
+	defer end()
 	user, err := s.Users.Get(ctx, id, inAnyState)
 	if err != nil {
 		return false, ignore(err, crud.ErrNotFound)
@@ -121,14 +121,10 @@ func (s *Service) walkTo(ctx context.Context, user crud.Document, to string) err
 // transitions as the store asks for; see [Service.ChangeStates] for where it stops. The
 // call may be made again. Errors are those of [Service.Delete].
 func (s *Service) SoftDelete(ctx context.Context, id string) error {
-	id, unlock, err := s.begin(ctx, id)
+	_, user, end, err := s.turnOn(ctx, id, inAnyState)
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	user, err := s.target(ctx, id, inAnyState)
-	if err != nil {
-		return err
-	}
+	defer end()
 	return s.walkTo(ctx, user, crud.Deleted)
 }

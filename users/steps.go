@@ -3,7 +3,6 @@ package users
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -118,8 +117,8 @@ func (s *Service) removeMarked(ctx context.Context, mark, key string) error {
 
 func (s *Service) createAccount(c *creation) step {
 	return step{
-		name:    "create account",
-		account: true,
+		name:  "create account",
+		noted: true,
 		do: func(ctx context.Context) error {
 			made, err := s.provider.Create(ctx, c.account)
 			c.authUserID = made.ID
@@ -143,6 +142,9 @@ func (s *Service) removeCreated(ctx context.Context, a providers.NewAccount, id 
 }
 
 func (s *Service) removeAccount(ctx context.Context, id string) error {
+	if id == "" {
+		return errors.New("an account without an id cannot be removed")
+	}
 	return insist(ctx, func(ctx context.Context) error {
 		return ignore(s.provider.Delete(ctx, id), providers.ErrNotFound)
 	})
@@ -202,7 +204,7 @@ func (s *Service) insertAdopted(a *adoption) step {
 func (s *Service) blockAccount(id string, allowed bool) step {
 	return step{
 		name:     "block account",
-		account:  true,
+		noted:    true,
 		protects: true,
 		do: func(ctx context.Context) error {
 			return ignore(s.setBlocked(ctx, id, true), providers.ErrNotFound)
@@ -215,8 +217,8 @@ func (s *Service) blockAccount(id string, allowed bool) step {
 // any more and loses its id, so that it can be registered again.
 func (s *Service) unblockAccount(id string, allowed bool) step {
 	return step{
-		name:    "unblock account",
-		account: true,
+		name:  "unblock account",
+		noted: true,
 		do: func(ctx context.Context) error {
 			err := s.setBlocked(ctx, id, false)
 			if !errors.Is(err, providers.ErrNotFound) {
@@ -258,11 +260,14 @@ type patch struct {
 	// What of it concerns the account.
 	change                    providers.Change
 	renames, blocks, unblocks bool
+	// guards: it decides who may log in, also when there is no account yet.
+	guards bool
 }
 
 func (s *Service) patchUser(p *patch) step {
 	return step{
-		name: "patch user",
+		name:  "patch user",
+		noted: p.guards,
 		do: func(ctx context.Context) (err error) {
 			p.after, err = p.users.Patch(ctx, p.userID, p.update, p.params)
 			return err
@@ -299,10 +304,13 @@ func (s *Service) restoreUser(ctx context.Context, p *patch) error {
 // renameAccount gives the account the user's new name and address.
 func (s *Service) renameAccount(p *patch) step {
 	return step{
-		name:    "change account",
-		account: true,
+		name:  "change account",
+		noted: true,
 		do: func(ctx context.Context) error {
 			_, err := s.provider.Update(ctx, p.authUserID, p.change)
+			if errors.Is(err, providers.ErrNotFound) { // as in unblockAccount
+				return s.forgetAccount(ctx, p.authUserID)
+			}
 			return err
 		},
 		undo: func(ctx context.Context) error {
@@ -326,27 +334,30 @@ func (s *Service) renameAccount(p *patch) step {
 func (s *Service) moveUser(user crud.Document, to string) step {
 	id, from := text(user, "_id"), text(user, "__STATE__")
 	return step{
-		name: "move user",
-		do:   func(ctx context.Context) error { return s.Users.SetState(ctx, id, from, to) },
-		undo: func(ctx context.Context) error { return s.returnTo(ctx, id, from) },
+		name:  "move user",
+		noted: true,
+		do:    func(ctx context.Context) error { return s.Users.SetState(ctx, id, from, to) },
+		undo:  func(ctx context.Context) error { return s.returnTo(ctx, id, from) },
 	}
 }
 
-// returnTo brings the user back to a state, by the way that the store allows.
+// returnTo brings the user back to a state, by the way that the store allows, each time
+// from where it is.
 func (s *Service) returnTo(ctx context.Context, id, state string) error {
-	user, err := s.Users.Get(ctx, id, inAnyState)
-	if err != nil {
-		return ignore(err, crud.ErrNotFound)
-	}
-	at := text(user, "__STATE__")
-	for _, next := range walk(at, state) {
-		err := insist(ctx, func(ctx context.Context) error { return s.Users.SetState(ctx, id, at, next) })
+	return insist(ctx, func(ctx context.Context) error {
+		user, err := s.Users.Get(ctx, id, inAnyState)
 		if err != nil {
-			return fmt.Errorf("return to %s: %w", state, err)
+			return ignore(err, crud.ErrNotFound)
 		}
-		at = next
-	}
-	return nil
+		at := text(user, "__STATE__")
+		for _, next := range walk(at, state) {
+			if err := s.Users.SetState(ctx, id, at, next); err != nil {
+				return err
+			}
+			at = next
+		}
+		return nil
+	})
 }
 
 // deleteAccount removes the account. One that the provider does not know counts as
@@ -354,8 +365,8 @@ func (s *Service) returnTo(ctx context.Context, id, state string) error {
 // too late.
 func (s *Service) deleteAccount(id string) step {
 	return step{
-		name:    "delete account",
-		account: true,
+		name:  "delete account",
+		noted: true,
 		do: func(ctx context.Context) error {
 			return ignore(s.provider.Delete(ctx, id), providers.ErrNotFound)
 		},

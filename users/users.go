@@ -91,9 +91,11 @@ func New(cfg Config) *Service {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	provider := bounded{cfg.Provider, cfg.Timeout}
+	cfg.Provider = nil // only within bounds
 	return &Service{
 		Config:   cfg,
-		provider: bounded{cfg.Provider, cfg.Timeout},
+		provider: provider,
 		groups:   newGroups(cfg.Groups),
 		journal:  newJournal(cfg.Journal, cfg.Now),
 	}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"user-manager/upstream/faults"
+)
+
+// arm finds the call of an operation by a part of its name, when nothing goes wrong,
+// and arms the plan of h with a fault at that call.
+func (h *harness) arm(fault faults.Fault, call string, prepare func(*harness), request func(*harness) reply) {
+	h.t.Helper()
+	dry := newHarness(h.t, nil)
+	if prepare != nil {
+		prepare(dry)
+	}
+	dry.plan.Reset()
+	request(dry)
+	n := slices.IndexFunc(dry.plan.Calls(), func(name string) bool { return strings.Contains(name, call) })
+	if n < 0 {
+		h.t.Fatalf("no call like %q among %v", call, dry.plan.Calls())
+	}
+	h.plan.Reset()
+	h.plan.Arm(n+1, fault)
+}
+
+// restart makes h go on as a new process on the same store would.
+func (h *harness) restart() {
+	h.t.Helper()
+	cfg, err := loadConfig(environment(map[string]string{"EMBEDDED_PATH": ":memory:", "RANDOM_PWD_GEN": "false"}))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.api = newAPI(cfg, h.api.store, h.provider, slog.New(slog.DiscardHandler))
+	h.handler = h.api.handler()
+	if err := h.api.users.Recover(h.t.Context()); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func call(method, path, body string) func(*harness) reply {
+	return func(h *harness) reply { return h.call(method, path, body) }
+}
+
+// TestLateEffects: a call takes effect long after its answer was lost, when another
+// operation on the user has been acknowledged or the process has been started anew. No
+// account that must not log in can, then or later.
+func TestLateEffects(t *testing.T) {
+	t.Parallel()
+	block := call("PATCH", "/users/<id1>", `{"blocked":true}`)
+	unblock := call("PATCH", "/users/<id1>", `{"blocked":false}`)
+	trash := call("POST", "/users/state", `[{"filter":{"_id":"<id1>"},"stateTo":"TRASH"}]`)
+	rename := call("PATCH", "/users/<id1>", `{"name":"Zed"}`)
+	register := call("POST", "/users/register", `{"_id":"<id1>","password":"correct horse"}`)
+	create := call("POST", "/users/", ann)
+	for what, test := range map[string]struct {
+		prepare func(*harness)
+		late    func(*harness) reply
+		call    string // of late
+		then    func(*harness) reply
+		restart bool
+	}{
+		"block, then a change of the name":             {withAnn, block, "CRUD PATCH /users/:id", rename, false},
+		"move to TRASH, then a change of the name":     {withAnn, trash, "/state", rename, false},
+		"unblock, then a change of the name":           {func(h *harness) { withAnn(h); block(h) }, unblock, "Auth Update", rename, false},
+		"block without an account, then register":      {postponed, block, "CRUD PATCH /users/:id", register, false},
+		"TRASH without an account, then register":      {postponed, trash, "/state", register, false},
+		"register's mark, then register":               {postponed, register, "CRUD PATCH /users/", register, false},
+		"register's account, then a change":            {postponed, register, "Auth Create", rename, false},
+		"register's link, then register":               {postponed, register, "CRUD PATCH /users/", register, true},
+		"the created account, then a start":            {nil, create, "Auth Create", nil, true},
+		"the created account, then another's creation": {nil, create, "Auth Create", call("POST", "/users/", `{"userGroup":"customers","email":"bob@example.com","username":"ann"}`), false},
+		"deletion of the account, then a soft-delete":  {withAnn, call("DELETE", "/users/<id1>", ""), "Auth Delete", call("POST", "/users/<id1>/soft-delete", ""), false},
+		"a note, then a soft-delete":                   {withAnn, call("DELETE", "/users/<id1>", ""), "CRUD POST /journal/", call("POST", "/users/<id1>/soft-delete", ""), false},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHarness(t, nil)
+				if test.prepare != nil {
+					test.prepare(h)
+				}
+				h.arm(faults.Late, test.call, test.prepare, test.late)
+				first := test.late(h)
+				h.plan.Heal()
+				if test.restart {
+					h.restart()
+				}
+				second := reply{}
+				if test.then != nil {
+					second = test.then(h)
+				}
+				h.running(func() {
+					<-time.After(time.Second)
+					h.plan.Deliver()
+					<-time.After(10 * time.Minute)
+				})
+				if err := h.failClosed(false); err != nil {
+					t.Errorf("after %d %s, then %d %s: %v", first.status, first.body, second.status, second.body, err)
+				}
+				h.checkBelonging()
+				if left := h.all("/journal"); len(left) != 0 {
+					t.Errorf("the journal still has %v", left)
+				}
+			})
+		})
+	}
+}
+
+// checkBelonging reports marks that stay, and users whose authUserId leads nowhere
+// though they are not DELETED.
+func (h *harness) checkBelonging() {
+	h.t.Helper()
+	accounts := map[string]bool{}
+	for _, account := range h.all("/fake/accounts") {
+		accounts[accountID(account)] = true
+	}
+	for _, user := range h.all("/users") {
+		id, linked := user["authUserId"].(string)
+		if linked && !accounts[id] && user["__STATE__"] != "DELETED" {
+			h.t.Errorf("a user in %v has the authUserId %s, of no account", user["__STATE__"], id)
+		}
+	}
+}
+
+// TestRandomSequences makes random requests for one user, some with a fault at some
+// call or taking effect late, then a clean one. In the end nobody can log in who must
+// not, nothing is orphaned, and what the clean request acknowledged stands.
+func TestRandomSequences(t *testing.T) {
+	t.Parallel()
+	seeds := 300
+	if testing.Short() {
+		seeds = 30
+	}
+	for seed := range seeds {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { randomSequence(t, rand.New(rand.NewPCG(uint64(seed), 11))) })
+		})
+	}
+}
+
+var randomRequests = []func(*harness) reply{
+	call("PATCH", "/users/<id1>", `{"blocked":true}`),
+	call("PATCH", "/users/<id1>", `{"blocked":false}`),
+	call("PATCH", "/users/<id1>", `{"email":"anna@example.com","name":"Anna"}`),
+	call("PATCH", "/users/<id1>", `{"email":"ann@example.com","blocked":true}`),
+	call("PATCH", "/users/<id1>?_st=PUBLIC,DRAFT,TRASH,DELETED", `{"name":"Zed"}`),
+	call("POST", "/users/state", `[{"filter":{"_id":"<id1>"},"stateTo":"TRASH"}]`),
+	call("POST", "/users/state", `[{"filter":{"_id":"<id1>"},"stateTo":"DRAFT"}]`),
+	call("POST", "/users/state", `[{"filter":{"_id":"<id1>"},"stateTo":"PUBLIC"}]`),
+	call("POST", "/users/<id1>/soft-delete", ""),
+	call("POST", "/users/register", `{"_id":"<id1>","password":"correct horse"}`),
+	call("DELETE", "/users/<id1>", ""),
+	call("POST", "/users/", `{"userGroup":"customers","email":"anna@example.com","username":"anna"}`),
+	call("POST", "/users/", ann),
+}
+
+func randomSequence(t *testing.T, rng *rand.Rand) {
+	h := newHarness(t, nil)
+	if rng.IntN(2) == 0 {
+		withAnn(h)
+	} else {
+		postponed(h)
+	}
+	for range 1 + rng.IntN(3) {
+		h.plan.Reset()
+		n, fault, request := 1+rng.IntN(7), faults.All()[rng.IntN(len(faults.All()))], rng.IntN(len(randomRequests))
+		h.plan.Arm(n, fault)
+		got := randomRequests[request](h)
+		t.Logf("request %d with %v at call %d = %d %s", request, fault, n, got.status, got.body)
+		if rng.IntN(3) == 0 {
+			h.running(func() { <-time.After(time.Duration(rng.IntN(45)) * time.Second) })
+		}
+		if rng.IntN(3) == 0 {
+			h.plan.Deliver()
+		}
+	}
+	h.plan.Heal()
+	h.plan.Deliver()
+	last := rng.IntN(len(randomRequests))
+	clean := randomRequests[last](h)
+	t.Logf("request %d = %d %s", last, clean.status, clean.body)
+	before := h.all("/users")
+	h.settle()
+	if err := h.failClosed(false); err != nil {
+		t.Error(err)
+	}
+	h.checkBelonging()
+	if clean.status < 300 && len(before) != len(h.all("/users")) {
+		t.Errorf("%d users when %d %s was acknowledged, %d later", len(before), clean.status, clean.body, len(h.all("/users")))
+	}
+}
