@@ -10,6 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"user-manager/crud"
+	"user-manager/providers"
+	"user-manager/secret"
 	"user-manager/upstream/faults"
 )
 
@@ -66,19 +71,20 @@ func TestLateEffects(t *testing.T) {
 		call    string // of late
 		then    func(*harness) reply
 		restart bool
+		shut    bool // what is late keeps somebody out: nobody is let in meanwhile
 	}{
-		"block, then a change of the name":             {withAnn, block, "CRUD PATCH /users/:id", rename, false},
-		"move to TRASH, then a change of the name":     {withAnn, trash, "/state", rename, false},
-		"unblock, then a change of the name":           {func(h *harness) { withAnn(h); block(h) }, unblock, "Auth Update", rename, false},
-		"block without an account, then register":      {postponed, block, "CRUD PATCH /users/:id", register, false},
-		"TRASH without an account, then register":      {postponed, trash, "/state", register, false},
-		"register's mark, then register":               {postponed, register, "CRUD PATCH /users/", register, false},
-		"register's account, then a change":            {postponed, register, "Auth Create", rename, false},
-		"register's link, then register":               {postponed, register, "CRUD PATCH /users/", register, true},
-		"the created account, then a start":            {nil, create, "Auth Create", nil, true},
-		"the created account, then another's creation": {nil, create, "Auth Create", call("POST", "/users/", `{"userGroup":"customers","email":"bob@example.com","username":"ann"}`), false},
-		"deletion of the account, then a soft-delete":  {withAnn, call("DELETE", "/users/<id1>", ""), "Auth Delete", call("POST", "/users/<id1>/soft-delete", ""), false},
-		"a note, then a soft-delete":                   {withAnn, call("DELETE", "/users/<id1>", ""), "CRUD POST /journal/", call("POST", "/users/<id1>/soft-delete", ""), false},
+		"block, then a change of the name":             {withAnn, block, "CRUD PATCH /users/:id", rename, false, true},
+		"move to TRASH, then a change of the name":     {withAnn, trash, "/state", rename, false, true},
+		"unblock, then a change of the name":           {func(h *harness) { withAnn(h); block(h) }, unblock, "Auth Update", rename, false, false},
+		"block without an account, then register":      {postponed, block, "CRUD PATCH /users/:id", register, false, false},
+		"TRASH without an account, then register":      {postponed, trash, "/state", register, false, false},
+		"register's mark, then register":               {postponed, register, "CRUD PATCH /users/", register, false, false},
+		"register's account, then a change":            {postponed, register, "Auth Create", rename, false, false},
+		"register's link, then register":               {postponed, register, "CRUD PATCH /users/", register, true, false},
+		"the created account, then a start":            {nil, create, "Auth Create", nil, true, false},
+		"the created account, then another's creation": {nil, create, "Auth Create", call("POST", "/users/", `{"userGroup":"customers","email":"bob@example.com","username":"ann"}`), false, false},
+		"deletion of the account, then a soft-delete":  {withAnn, call("DELETE", "/users/<id1>", ""), "Auth Delete", call("POST", "/users/<id1>/soft-delete", ""), false, false},
+		"a note, then a soft-delete":                   {withAnn, call("DELETE", "/users/<id1>", ""), "CRUD POST /journal/", call("POST", "/users/<id1>/soft-delete", ""), false, false},
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -99,6 +105,9 @@ func TestLateEffects(t *testing.T) {
 				h.running(func() {
 					<-time.After(time.Second)
 					h.plan.Deliver()
+					if err := h.failClosed(false); err != nil && test.shut {
+						t.Errorf("just after %s took effect: %v", test.call, err)
+					}
 					<-time.After(10 * time.Minute)
 				})
 				if err := h.failClosed(false); err != nil {
@@ -111,6 +120,38 @@ func TestLateEffects(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestMarksWithoutNotes: marks of creations that nobody is at work on and nothing notes
+// are found at the start, and what they stand for is undone.
+func TestMarksWithoutNotes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, nil)
+		keys := []string{"111111111111111111111111", "222222222222222222222222", "333333333333333333333333", "444444444444444444444444"}
+		for i, mark := range []string{"creating|", "registering|", "uncreating|", "unregistering|"} {
+			user := crud.Document{"userGroup": "customers", "username": mark, "authUserId": mark + keys[i]}
+			if _, err := h.client.Collection("/users").Insert(t.Context(), user); err != nil {
+				t.Fatal(err)
+			}
+			account := providers.NewAccount{Key: keys[i], Username: mark, Password: secret.New("correct horse")}
+			if _, err := h.provider.Create(t.Context(), account); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.restart()
+		h.settle()
+		var left []string
+		for _, user := range h.all("/users") {
+			left = append(left, fmt.Sprint(user["username"], user["authUserId"]))
+		}
+		if diff := cmp.Diff([]string{"registering|<nil>", "unregistering|<nil>"}, left); diff != "" {
+			t.Errorf("users (-want +got):\n%s", diff)
+		}
+		if accounts := h.all("/fake/accounts"); len(accounts) != 0 {
+			t.Errorf("%d accounts are left", len(accounts))
+		}
+	})
 }
 
 // checkBelonging reports marks that stay, and users whose authUserId leads nowhere
