@@ -1,0 +1,153 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"user-manager/crud/embedded"
+	"user-manager/providers"
+)
+
+// A storeCall is what a store over the network saw of one call.
+type storeCall struct {
+	call   string // "PATCH /users/:id"
+	header http.Header
+}
+
+// remoteStore is a CRUD Service behind a real socket that notes what it is sent.
+type remoteStore struct {
+	mu    sync.Mutex
+	calls []storeCall // guarded by mu
+	next  http.Handler
+}
+
+func (s *remoteStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.calls = append(s.calls, storeCall{r.Method + " " + varying.ReplaceAllString(r.URL.Path, ":id"), r.Header.Clone()})
+	s.mu.Unlock()
+	s.next.ServeHTTP(w, r)
+}
+
+// took returns the calls since the last time.
+func (s *remoteStore) took() []storeCall {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	calls := s.calls
+	s.calls = nil
+	return calls
+}
+
+// remoteHarness is a service on a store over the network.
+func remoteHarness(t *testing.T, env map[string]string) (*harness, *remoteStore) {
+	t.Helper()
+	db, err := embedded.Open(t.Context(), embedded.Config{Path: ":memory:", Collections: []embedded.Definition{embedded.Users("/users"), embedded.Groups("/ums-config")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	remote := &remoteStore{next: db}
+	server := httptest.NewServer(remote)
+	t.Cleanup(server.Close)
+	vars := map[string]string{"CRUD_SERVICE": server.URL, "USERS_CRUD_ENDPOINT": "/users", "UMS_CONFIG_CRUD_ENDPOINT": "/ums-config", "RANDOM_PWD_GEN": "false"}
+	for name, value := range env {
+		vars[name] = value
+	}
+	cfg, err := loadConfig(environment(vars))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := openStore(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups, err := readGroups(strings.NewReader(string(demoGroups)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.groups.InsertAll(t.Context(), groups); err != nil {
+		t.Fatal(err)
+	}
+	provider, err := providers.Open(t.Context(), cfg.provider, providers.Settings{Getenv: getenv(environment(vars)), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { provider.(io.Closer).Close() })
+	h := &harness{t: t, client: s.client, provider: provider, seen: newPlaceholders(), api: newAPI(cfg, s, provider, slog.New(slog.DiscardHandler))}
+	h.handler = h.api.handler()
+	remote.took()
+	return h, remote
+}
+
+// TestHeadersForwardedToTheStore: the caller's own headers go with every call that a
+// request causes; those that limit what the caller may see and change only with the
+// calls that are the caller's own business.
+func TestHeadersForwardedToTheStore(t *testing.T) {
+	t.Parallel()
+	h, remote := remoteHarness(t, map[string]string{"ADDITIONAL_HEADERS_TO_PROXY": "x-tenant,acl_rows"})
+	sent := []string{
+		"miauserid: ann", "miausergroups: a,,b", "client-type: web", "isbackoffice: yes", `miauserproperties: { "a": 1 }`,
+		"X-Request-Id: r1", "X-Forwarded-For: 1.2.3.4", "X-Forwarded-Port: 443", "X-Tenant: t", "Cookie: sid=x", "Authorization: Bearer x", "Client-Key: k",
+		`acl_rows: {"userGroup":"customers"}`, "acl_read_columns: name", "acl_write_columns: name",
+	}
+	h.must("POST", "/users/?sendResetPwdEmail=false", ann)
+	remote.took()
+	h.must("PATCH", "/users/<id1>", `{"name":"Anna"}`, sent...)
+	for _, c := range remote.took() {
+		for name, want := range map[string]string{
+			"Miauserid": "ann", "Miausergroups": "a,b", "Client-Type": "web", "Isbackoffice": "1", "Miauserproperties": `{"a":1}`,
+			"X-Request-Id": "r1", "X-Forwarded-For": "1.2.3.4", "X-Forwarded-Port": "443", "X-Tenant": "t", "Cookie": "", "Authorization": "", "Client-Key": "",
+		} {
+			if got := c.header.Get(name); got != want {
+				t.Errorf("%s was sent %s: %q, want %q", c.call, name, got, want)
+			}
+		}
+		acl := []string{}
+		for _, name := range []string{"Acl_rows", "Acl_read_columns", "Acl_write_columns"} {
+			if c.header.Get(name) != "" {
+				acl = append(acl, name)
+			}
+		}
+		want := map[string][]string{"GET /users/:id": {"Acl_rows"}, "PATCH /users/:id": {"Acl_rows", "Acl_write_columns"}, "GET /ums-config/": {}}
+		if diff := cmp.Diff(want[c.call], acl); diff != "" {
+			t.Errorf("limits sent with %s (-want +got):\n%s", c.call, diff)
+		}
+	}
+}
+
+// TestStoreOverTheNetwork walks through a user's life on a store behind a socket.
+func TestStoreOverTheNetwork(t *testing.T) {
+	t.Parallel()
+	h, remote := remoteHarness(t, nil)
+	h.must("POST", "/users/?sendResetPwdEmail=false", ann)
+	var calls []string
+	for _, c := range remote.took() {
+		calls = append(calls, c.call)
+	}
+	if want := []string{"GET /ums-config/", "POST /users/", "PATCH /users/"}; !slices.Equal(calls, want) {
+		t.Errorf("creating a user called %v, want %v", calls, want)
+	}
+	h.must("POST", "/oauth/token", `{"username":"ann","password":"correct horse"}`)
+	if got := h.must("GET", "/userinfo", "", "Authorization: Bearer <token1>"); !strings.Contains(got.body, `"userGroup":"customers"`) {
+		t.Errorf("user info = %s", got.body)
+	}
+	h.must("PATCH", "/users/<id1>", `{"blocked":true}`)
+	if got := h.call("POST", "/oauth/token", `{"username":"ann","password":"correct horse"}`); got.status != http.StatusUnauthorized {
+		t.Errorf("log in of a blocked user = %d %s", got.status, got.body)
+	}
+	h.must("POST", "/users/<id1>/soft-delete", "")
+	h.must("DELETE", "/users/<id1>", "")
+	if got := h.must("GET", "/users/count?_st=PUBLIC,DRAFT,TRASH,DELETED", ""); got.body != "0" {
+		t.Errorf("count = %s", got.body)
+	}
+	if got := h.call("GET", "/crud/users/", ""); got.status != http.StatusNotFound {
+		t.Errorf("/crud/ on a remote store = %d", got.status)
+	}
+}
