@@ -178,7 +178,7 @@ func TestFilterRefusals(t *testing.T) {
 		`{"$and":[1]}`:                     "$and must hold objects",
 		`{"a":{"$in":1}}`:                  "$in needs an array",
 		`{"a":{"$size":-1}}`:               "$size needs",
-		`{"a":{"$regex":"("}}`:             "RE2",
+		`{"a":{"$regex":"("}}`:             "$regex is invalid",
 		`{"a":{"$regex":"(?=a)"}}`:         "RE2",
 		`{"a":{"$regex":1}}`:               "$regex needs a text",
 		`{"a":{"$options":"i"}}`:           "$options needs a $regex",

@@ -31,8 +31,9 @@ const (
 	ElemMatch Op = "$elemMatch"
 )
 
-// maxPattern bounds a regular expression: what is compiled of it is much larger.
-const maxPattern = 8 << 10
+// MaxPattern is how many bytes a regular expression may have: what is compiled of it is
+// much larger.
+const MaxPattern = 8 << 10
 
 // Filter is a parsed query: a tree that [Filter.Match] asks, and that a store may
 // look through to narrow its candidates. It must not be changed. The zero value
@@ -202,8 +203,8 @@ func (f *Filter) compile(options any) error {
 	if !ok {
 		return errors.New("$regex needs a text")
 	}
-	if len(pattern) > maxPattern {
-		return fmt.Errorf("$regex is longer than %d bytes", maxPattern)
+	if len(pattern) > MaxPattern {
+		return fmt.Errorf("$regex is longer than %d bytes", MaxPattern)
 	}
 	flags, ok := options.(string)
 	if !ok && options != nil {
@@ -219,7 +220,7 @@ func (f *Filter) compile(options any) error {
 	}
 	var err error
 	if f.regex, err = regexp.Compile(pattern); err != nil {
-		return fmt.Errorf("regular expression is invalid or not expressible in RE2: %w", err)
+		return patternError(err)
 	}
 	return nil
 }

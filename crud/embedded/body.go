@@ -9,9 +9,6 @@ import (
 	"user-manager/crud/document"
 )
 
-// maxBody bounds a JSON body.
-const maxBody = 16 << 20
-
 // body is a request's body, read.
 type body struct {
 	value any

@@ -97,7 +97,7 @@ func readRawProjection(object map[string]any) (include, exclude []string, withou
 				exclude = append(exclude, path)
 			}
 		default:
-			return nil, nil, false, leftOut("an operator or a value in _rawp")
+			return nil, nil, false, leftOut(omitRaw, path)
 		}
 	}
 	if include != nil && exclude != nil {

@@ -3,6 +3,7 @@ package embedded
 import (
 	"encoding/json"
 	"flag"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,7 +42,7 @@ func TestLoadDefinitions(t *testing.T) {
 	}
 	golden(t, "testdata/definitions/good.golden", string(text)+"\n")
 
-	s := openStore(t, Config{Path: ":memory:", Collections: defs})
+	s := openStore(t, Config{Path: ":memory:", Log: slog.New(slog.DiscardHandler), Collections: defs})
 	for name, c := range map[string]struct {
 		path, body string
 		status     int

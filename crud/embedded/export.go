@@ -42,7 +42,7 @@ func (c *call) export() error {
 			return err
 		}
 	case typeXLSX, typeXLS:
-		return leftOut("export as a spreadsheet")
+		return leftOut(omitSpreadsheet, kind)
 	default:
 		return &fault{status: http.StatusNotAcceptable, message: "unsupported file type " + kind}
 	}

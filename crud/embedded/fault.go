@@ -39,11 +39,6 @@ func refuse(message string) *fault {
 	return &fault{status: http.StatusBadRequest, message: message}
 }
 
-// leftOut is a 501: the CRUD Service can do it, this store does not.
-func leftOut(what string) *fault {
-	return &fault{status: http.StatusNotImplemented, message: what + " is not supported by the embedded store"}
-}
-
 // invalid is a value refused by validation.
 func invalid(path, text string, more ...problem) *fault {
 	first := problem{path, text}

@@ -11,11 +11,8 @@ import (
 	"user-manager/crud/document"
 )
 
-const (
-	maxImport   = 100 << 20 // bytes of an imported file
-	importBatch = 5000      // rows that are written together
-	maxOption   = 64        // bytes of an option
-)
+// importBatch is how many rows are written together.
+const importBatch = 5000
 
 // importRow is a checked row, and the texts of its fields.
 type importRow = newDocument
@@ -148,7 +145,7 @@ func (o *importOptions) readEncoding(name string) error {
 		o.latin1 = true
 		return nil
 	case "ucs2", "ucs-2", "utf16le", "utf-16le", "base64", "base64url", "hex":
-		return leftOut("import of a file in " + name)
+		return leftOut(omitEncoding, name)
 	}
 	return refuse("Invalid options")
 }

@@ -8,12 +8,6 @@ import (
 	"user-manager/crud/document"
 )
 
-// Bounds of _q and acl_rows.
-const (
-	maxQuery      = 1 << 20 // bytes
-	maxQueryDepth = 40
-)
-
 // parseQueryText reads the JSON of _q or acl_rows.
 func parseQueryText(text string) (any, error) {
 	if len(text) > maxQuery {
@@ -153,7 +147,7 @@ func (c *collection) checkQuery(v any) (map[string]any, error) {
 		case key == "$and" || key == "$or":
 			out[key], err = c.checkQueries(key, query[key])
 		case key == "$text":
-			err = leftOut("text search ($text)")
+			err = leftOut(omitText, key)
 		case strings.HasPrefix(key, "$"):
 			err = refuse("Unknown operator: " + key)
 		case !c.knows(key):
@@ -233,7 +227,7 @@ func hasOperator(m map[string]any) bool {
 func (f *field) allows(op string) error {
 	switch {
 	case op == "$nearSphere" || op == "$geoWithin" || op == "$geoIntersects" || op == "$near":
-		return leftOut("geographic search (" + op + ")")
+		return leftOut(omitGeo, op)
 	case !slices.Contains(fieldOperators, op):
 		return refuse("Unsupported operator: " + op)
 	case f.kind == kindAny:

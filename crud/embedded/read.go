@@ -10,12 +10,6 @@ import (
 	"user-manager/crud/document"
 )
 
-// Pages of GET /.
-const (
-	defaultLimit  = 25
-	greatestLimit = 200
-)
-
 var listParams = accepts{id: true, states: true, projection: true, page: true, limit: defaultLimit, maxLimit: greatestLimit}
 
 // view reads the query string of a route that answers documents.

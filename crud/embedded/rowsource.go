@@ -32,7 +32,7 @@ func newRowSource(part *multipart.Part, o importOptions) (rowSource, error) {
 	case typeCSV:
 		return tableRows(in, o), nil
 	case typeXLSX, typeXLS:
-		return nil, leftOut("import of a spreadsheet")
+		return nil, leftOut(omitSpreadsheet, kind)
 	}
 	return nil, &fault{status: http.StatusUnsupportedMediaType, message: "Unsupported file type " + kind}
 }
@@ -51,10 +51,42 @@ func (r *latin1Reader) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
+// blankReader gives JSON with one blank for several between two tokens: the decoder
+// looks at all of them again with each piece that it reads.
+type blankReader struct {
+	in                     *bufio.Reader
+	text, escaped, blanked bool
+}
+
+func (r *blankReader) Read(p []byte) (n int, err error) {
+	for n < len(p) {
+		b, err := r.in.ReadByte()
+		if err != nil {
+			return n, err
+		}
+		blank := !r.text && (b == ' ' || b == '\t' || b == '\n' || b == '\r')
+		if blank && r.blanked {
+			continue
+		}
+		r.blanked = blank
+		switch {
+		case r.escaped:
+			r.escaped = false
+		case r.text && b == '\\':
+			r.escaped = true
+		case b == '"':
+			r.text = !r.text
+		}
+		p[n] = b
+		n++
+	}
+	return n, nil
+}
+
 // jsonRows reads the items of an array, or the values of an object, one by one.
 func jsonRows(in *bufio.Reader) rowSource {
 	return func(yield func(any, document.Raw) error) error {
-		dec := json.NewDecoder(in)
+		dec := json.NewDecoder(&blankReader{in: in})
 		first, err := dec.Token()
 		if err == io.EOF {
 			return nil

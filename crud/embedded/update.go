@@ -44,6 +44,9 @@ func (c *collection) checkUpdate(body map[string]any, path string, onInsert bool
 func (c *collection) checkOperator(op string, paths map[string]any, at string) (map[string]any, *fault) {
 	names := sortedKeys(paths)
 	for _, path := range names {
+		if c.changesItem(op, path) {
+			return nil, leftOut(omitItem, path)
+		}
 		if !c.changeable(op, path) {
 			return nil, undefined(at, path)
 		}
@@ -64,6 +67,24 @@ func (c *collection) checkOperator(op string, paths map[string]any, at string) (
 		}
 	}
 	return out, nil
+}
+
+// changesItem reports whether the CRUD Service would change an item of an array: any
+// is replaced, only objects are merged.
+func (c *collection) changesItem(op, path string) bool {
+	array, replaced := strings.CutSuffix(path, ".$.replace")
+	merged := false
+	if !replaced {
+		array, merged = strings.CutSuffix(path, ".$.merge")
+	}
+	if op != "$set" || !replaced && !merged {
+		return false
+	}
+	f := c.fieldAt(array)
+	if f == nil {
+		return c.isFree(array)
+	}
+	return f.kind == kindArray && (replaced || f.items.kind == kindObject || f.items.kind == kindAny)
 }
 
 // changeable reports whether an operator may change what is at a path.
@@ -157,7 +178,7 @@ func checkModifiers(items *field, op string, object map[string]any, at string) (
 		switch {
 		case slices.Contains(modifiers[op], name):
 		case op == "$push" && (name == "$slice" || name == "$sort"):
-			return nil, leftOut("$push with " + name)
+			return nil, leftOut(omitModifier, name)
 		default:
 			return nil, invalid(at, mustBeItem, problem{at, "must NOT have additional properties"}, problem{at, mustMatchAny})
 		}

@@ -1,0 +1,35 @@
+package embedded
+
+import "user-manager/crud/document"
+
+// The bounds of a request. Beyond them the answer is 413 for bodies and files, and 400
+// for everything else.
+const (
+	maxBody       = 16 << 20  // bytes of a JSON body, and of a line of an imported file
+	maxImport     = 100 << 20 // bytes of an import
+	maxOption     = 64        // bytes of an option of an import
+	maxQuery      = 1 << 20   // bytes of _q, _rawp or acl_rows
+	maxQueryDepth = 40        // levels of arrays and objects in them
+	defaultLimit  = 25        // documents of a page without _l
+	greatestLimit = 200       // documents of a page
+)
+
+// Limit is a bound of what a request may ask for.
+type Limit struct {
+	Name  string
+	Value int
+}
+
+// Limits are the bounds of a request, for the documentation.
+func Limits() []Limit {
+	return []Limit{
+		{"bytes of a JSON body, or of a line of an imported file", maxBody},
+		{"bytes of an import", maxImport},
+		{"levels of arrays and objects in a body", document.MaxDepth},
+		{"bytes of `_q`, `_rawp` or `acl_rows`", maxQuery},
+		{"levels of arrays and objects in them", maxQueryDepth},
+		{"bytes of a regular expression", document.MaxPattern},
+		{"documents of a page (`_l`)", greatestLimit},
+		{"documents of a page without `_l`", defaultLimit},
+	}
+}
