@@ -212,3 +212,43 @@ func TestGroupsFileWithAMistake(t *testing.T) {
 		})
 	}
 }
+
+// TestCollectionsDeclaredByFiles: the users collection of a definition file takes the
+// place of the open one, and refuses what it does not declare, whatever a group's
+// schema allows.
+func TestCollectionsDeclaredByFiles(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	standard := `{"name": "_id", "type": "ObjectId", "required": true}, {"name": "__STATE__", "type": "string", "required": true},
+		{"name": "creatorId", "type": "string", "required": true}, {"name": "createdAt", "type": "Date", "required": true},
+		{"name": "updaterId", "type": "string", "required": true}, {"name": "updatedAt", "type": "Date", "required": true}`
+	definition := `{"name": "users", "endpointBasePath": "/users", "defaultState": "DRAFT", "fields": [` + standard + `,
+		{"name": "userGroup", "type": "string", "required": true}, {"name": "authUserId", "type": "string", "required": false}, {"name": "name", "type": "string", "required": false},
+		{"name": "username", "type": "string", "required": false}, {"name": "email", "type": "string", "required": false}],
+		"indexes": [{"name": "_id", "type": "normal", "unique": true, "fields": [{"name": "_id", "order": 1}]},
+			{"name": "email", "type": "normal", "unique": true, "fields": [{"name": "email", "order": 1}]}]}`
+	file := filepath.Join(folder, "users.json")
+	if err := os.WriteFile(file, []byte(definition), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"COLLECTION_DEFINITION_FOLDER": folder}
+	t.Run("served", conversation{env: env, steps: []exchange{
+		created, linked, login(200, tokens), // PUBLIC, although the default is DRAFT
+		on400(noMail, `{"userGroup":"customers","email":"bob@example.com","newsletter":true}`,
+			`body must NOT have additional properties. Property "newsletter" is not defined in validation schema`),
+		{request: "GET /users/count", status: 200, want: "1"},
+	}}.run)
+	t.Run("wrong", func(t *testing.T) {
+		t.Parallel()
+		wrong := t.TempDir()
+		if err := os.WriteFile(filepath.Join(wrong, "people.json"), []byte(strings.Replace(definition, `"type": "Date"`, `"type": "Day"`, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := loadConfig(environment(map[string]string{"COLLECTION_DEFINITION_FOLDER": wrong, "HTTP_PORT": "x"}))
+		for _, want := range []string{"COLLECTION_DEFINITION_FOLDER: people.json /fields/3/type", "HTTP_PORT"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("loadConfig = %v, want %q", err, want)
+			}
+		}
+	})
+}

@@ -6,8 +6,11 @@ import (
 	"os/exec"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"user-manager/crud/embedded"
 )
 
 // readme returns the README's text.
@@ -158,6 +161,28 @@ func TestReadmeSettings(t *testing.T) {
 	for _, row := range regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\|").FindAllStringSubmatch(text, -1) {
 		if !known(row[1]) {
 			t.Errorf("the README has a setting %s that there is not", row[1])
+		}
+	}
+}
+
+// TestReadmeOfTheStore holds what the README says the embedded store leaves out and
+// limits against what it does.
+func TestReadmeOfTheStore(t *testing.T) {
+	t.Parallel()
+	text := strings.ReplaceAll(readme(t), "`", "")
+	for _, left := range embedded.LeftOut() {
+		if !strings.Contains(text, "\n- "+left+"\n") {
+			t.Errorf("the README does not list %q as left out", left)
+		}
+	}
+	for _, limit := range embedded.Limits() {
+		value := strconv.Itoa(limit.Value)
+		for i := len(value) - 3; i > 0; i -= 3 {
+			value = value[:i] + "," + value[i:]
+		}
+		row := "| " + strings.ReplaceAll(limit.Name, "`", "") + " | " + value + " |"
+		if !strings.Contains(text, row) {
+			t.Errorf("the README lacks the row %s", row)
 		}
 	}
 }
