@@ -90,15 +90,18 @@ func (c *collection) eachOrdered(q querier, v view, n narrowed, order string, yi
 	})
 }
 
+// pageClause cuts a page out. The plus keeps SQLite from looking at the values when it
+// compiles: it would compile the statement anew whenever they are bound.
+const pageClause = " LIMIT +? OFFSET +?"
+
 // pageText is the query for a page that SQL alone decides on. A deep one is chosen by
 // the numbers of its documents first: so none is read that is skipped, even where SQL
 // has to sort.
 func (c *collection) pageText(v view, n narrowed, order string) string {
-	const page = " LIMIT ? OFFSET ?"
 	if v.skip == 0 {
-		return c.selectText("seq, doc", n, order) + page
+		return c.selectText("seq, doc", n, order) + pageClause
 	}
-	return "SELECT seq, doc FROM " + c.table + " WHERE seq IN (" + c.selectText("seq", n, order) + page + ") ORDER BY " + order
+	return "SELECT seq, doc FROM " + c.table + " WHERE seq IN (" + c.selectText("seq", n, order) + pageClause + ") ORDER BY " + order
 }
 
 func yieldOne(s stored, err error, yield func(stored) (bool, error)) (bool, error) {
@@ -230,7 +233,7 @@ func (c *collection) numbers(q querier, v view) ([]int64, error) {
 		limit = -1
 	}
 	args := append(slices.Clone(n.args), limit, v.skip)
-	err := q(c.selectText("seq", n, order)+" LIMIT ? OFFSET ?", args, func(rows *sql.Rows) (bool, error) {
+	err := q(c.selectText("seq", n, order)+pageClause, args, func(rows *sql.Rows) (bool, error) {
 		var seq int64
 		err := rows.Scan(&seq)
 		seqs = append(seqs, seq)

@@ -155,9 +155,9 @@ func (w *writer) runOne(op *write, alone bool) error {
 	if op.err = op.ctx.Err(); op.err != nil {
 		return nil
 	}
-	if op.single && !alone {
-		if op.err = w.guard(op); op.panicked != nil {
-			return op.err // whatever it had done must not stay
+	if op.single || alone {
+		if op.err = w.guard(op); op.panicked != nil || alone && op.err != nil {
+			return op.err // whatever it had done goes with the transaction
 		}
 		return fatal(op.err)
 	}
