@@ -166,6 +166,29 @@ func TestConfigOfTheProvider(t *testing.T) {
 	}
 }
 
+func TestWhereTheEmbeddedStoreIsServed(t *testing.T) {
+	t.Parallel()
+	remote := map[string]string{"USERS_CRUD_ENDPOINT": "/users", "UMS_CONFIG_CRUD_ENDPOINT": "/c"}
+	for what, test := range map[string]struct {
+		env  map[string]string
+		want bool
+	}{
+		"on loopback":                {nil, true},
+		"elsewhere":                  {map[string]string{"HTTP_HOST": "0.0.0.0", "ALLOW_FAKE_PROVIDER": "true"}, false},
+		"elsewhere, when told to":    {map[string]string{"HTTP_HOST": "0.0.0.0", "ALLOW_FAKE_PROVIDER": "true", "EMBEDDED_CRUD_EXPOSE": "true"}, true},
+		"a store over the network":   {remote, false},
+		"a name that is no loopback": {map[string]string{"HTTP_HOST": "example.com", "ALLOW_FAKE_PROVIDER": "true"}, false},
+	} {
+		cfg, err := loadConfig(environment(test.env))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := cfg.servesCRUD(); got != test.want {
+			t.Errorf("%s: /crud/ is served: %v, want %v", what, got, test.want)
+		}
+	}
+}
+
 func TestConfigurationFile(t *testing.T) {
 	t.Parallel()
 	for what, test := range map[string]struct{ text, problem string }{

@@ -103,13 +103,22 @@ func (c Collection) Get(ctx context.Context, id string, params url.Values) (Docu
 
 // List returns one page of the documents that q selects.
 func (c Collection) List(ctx context.Context, q Query) ([]Document, error) {
+	page, err := c.ListJSON(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	var docs []Document
+	return docs, c.unmarshal(http.MethodGet+" "+c.path+"/", page, &docs)
+}
+
+// ListJSON returns what [Collection.List] decodes, as the service wrote it, for a caller
+// that may know it already.
+func (c Collection) ListJSON(ctx context.Context, q Query) ([]byte, error) {
 	params, err := q.values()
 	if err != nil {
 		return nil, c.unencodable(http.MethodGet, err)
 	}
-	var docs []Document
-	err = c.decode(ctx, http.MethodGet, "/", params, nil, &docs)
-	return docs, err
+	return c.client.do(ctx, call{method: http.MethodGet, path: c.path + "/", route: c.path + "/", query: params, header: c.header})
 }
 
 // All yields every document that q selects, read in pages in the order of their
@@ -251,8 +260,13 @@ func (c Collection) decodeCall(ctx context.Context, call call, body, answer any)
 	if err != nil || answer == nil {
 		return err
 	}
+	return c.unmarshal(call.method+" "+call.route, encoded, answer)
+}
+
+// unmarshal decodes the answer of a route.
+func (c Collection) unmarshal(route string, encoded []byte, answer any) error {
 	if err := json.Unmarshal(encoded, answer); err != nil {
-		return &upstream.Error{Service: Service, Route: call.method + " " + call.route, Err: fmt.Errorf("decode answer: %w", err)}
+		return &upstream.Error{Service: Service, Route: route, Err: fmt.Errorf("decode answer: %w", err)}
 	}
 	return nil
 }

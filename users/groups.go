@@ -42,7 +42,7 @@ type groups struct {
 // A compiledGroup is a group as it was compiled of one version of its document.
 type compiledGroup struct {
 	group   *group
-	version string // what it was compiled of, as JSON
+	version string // what it was compiled of, as the store wrote it
 }
 
 func newGroups(configs crud.Collection) *groups {
@@ -52,23 +52,23 @@ func newGroups(configs crud.Collection) *groups {
 // group returns the group with the given name as the store has it now. One that does
 // not exist is refused; one whose schema does not compile is an error that names it.
 func (g *groups) group(ctx context.Context, name string) (*group, error) {
-	config, err := g.configs.First(ctx, crud.Query{Filter: map[string]any{"userGroup": name}})
-	if errors.Is(err, crud.ErrNotFound) {
-		g.forget(name)
-		return nil, refuse(ErrInvalid, "userGroup: there is no group %q", name)
-	}
-	if err != nil {
-		return nil, err
-	}
-	// not its updatedAt: two changes may come in one millisecond
-	version, err := json.Marshal([]any{config["crudSchema"], config["authUserCreationDisabled"]})
+	q := crud.Query{Filter: map[string]any{"userGroup": name}, Limit: 1}
+	version, err := g.configs.ListJSON(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	if known, ok := g.known(name); ok && known.version == string(version) {
 		return known.group, nil
 	}
-	made, err := compileGroup(name, config)
+	var configs []crud.Document
+	if err := json.Unmarshal(version, &configs); err != nil {
+		return nil, fmt.Errorf("decode group: %w", err)
+	}
+	if len(configs) == 0 {
+		g.forget(name)
+		return nil, refuse(ErrInvalid, "userGroup: there is no group %q", name)
+	}
+	made, err := compileGroup(name, configs[0])
 	if err != nil {
 		return nil, err
 	}
