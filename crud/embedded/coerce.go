@@ -196,17 +196,22 @@ func (p *properties) coerce(in map[string]any, path string) (map[string]any, *fa
 		}
 		out[name] = in[name]
 	}
-	for _, f := range p.fields {
+	return out, coerceInto(out, in, p.fields, path)
+}
+
+// coerceInto puts what in has of the fields into out, coerced, in the order of fields.
+func coerceInto(out, in map[string]any, fields []*field, path string) *fault {
+	for _, f := range fields {
 		v, given := in[f.name]
 		if !given {
 			continue
 		}
 		var wrong *fault
 		if out[f.name], wrong = f.coerce(v, path+"/"+f.name); wrong != nil {
-			return nil, wrong
+			return wrong
 		}
 	}
-	return out, nil
+	return nil
 }
 
 func coercePoint(v any, path string) (any, *fault) {

@@ -196,26 +196,7 @@ func atRow(index int, p problem) *fault {
 }
 
 // mergeAll writes rows up to the first that is refused; those before it stay.
-func (c *call) mergeAll(rows []importRow) error {
-	var refused error
-	err := c.store.db.writes.do(c.r.Context(), false, func(t *tx) error {
-		for _, row := range rows {
-			err := c.merge(t, row)
-			if refusal, ok := err.(*fault); ok {
-				refused = refusal
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return refused
-}
+func (c *call) mergeAll(rows []importRow) error { return writeUntilRefused(c, rows, c.merge) }
 
 // merge changes the document that a row means, or inserts the row.
 func (c *call) merge(t *tx, row importRow) error {

@@ -52,17 +52,7 @@ func (c *collection) coerceFields(in map[string]any, path string) (document.Docu
 			out[name] = v
 		}
 	}
-	for _, f := range c.fields {
-		v, given := in[f.name]
-		if !given {
-			continue
-		}
-		var wrong *fault
-		if out[f.name], wrong = f.coerce(v, path+"/"+f.name); wrong != nil {
-			return nil, wrong
-		}
-	}
-	return out, nil
+	return out, coerceInto(out, in, c.fields, path)
 }
 
 // castDocument casts the values of a checked document, in place.
@@ -196,13 +186,19 @@ func (c *call) prepareAll(items []any, b body) ([]newDocument, *fault) {
 	return news, nil
 }
 
-// insertAll inserts in order up to the first duplicate. A refusal is its result, not
-// that of the transaction: what stands before it stays.
+// insertAll inserts in order up to the first duplicate.
 func (c *call) insertAll(news []newDocument) error {
+	return writeUntilRefused(c, news, func(t *tx, n newDocument) error { return c.insertOne(t, n, http.StatusConflict) })
+}
+
+// writeUntilRefused writes items in order, in one transaction, up to the first that is
+// refused. A refusal is the result, not that of the transaction: what stands before it
+// stays.
+func writeUntilRefused[T any](c *call, items []T, write func(*tx, T) error) error {
 	var refused error
 	err := c.store.db.writes.do(c.r.Context(), false, func(t *tx) error {
-		for _, n := range news {
-			err := c.insertOne(t, n, http.StatusConflict)
+		for _, item := range items {
+			err := write(t, item)
 			if _, refusal := err.(*fault); refusal {
 				refused = err
 				return nil
