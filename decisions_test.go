@@ -227,8 +227,6 @@ func TestUsersOfExistingAccounts(t *testing.T) {
 func TestChangingUsers(t *testing.T) {
 	t.Parallel()
 	patch := "PATCH /users/<id1>"
-	shown := func(more string) string { return whole("PUBLIC", more) }
-	_ = shown
 	refused := map[string]exchange{}
 	for _, path := range []string{"_id", "__STATE__", "authUserId", "authUserId.x", "expirationId", "createdAt"} {
 		refused["$set of "+path] = on400(patch, `{"$set":{"`+path+`":"x"}}`, path+": cannot be changed by the client")

@@ -2,6 +2,7 @@ package users
 
 import (
 	"context"
+	"slices"
 
 	"user-manager/upstream"
 )
@@ -37,14 +38,12 @@ type step struct {
 func (s *Service) carryOut(ctx context.Context, n note, steps []step) error {
 	ctx = context.WithoutCancel(ctx)
 	var open *openNote
-	for _, step := range steps {
-		if step.noted && open == nil {
-			var err error
-			if open, err = s.journal.begin(ctx, n); err != nil {
-				return err
-			}
-			defer s.journal.leave(open) // matters only while the note is open
+	if slices.ContainsFunc(steps, func(st step) bool { return st.noted }) {
+		var err error
+		if open, err = s.journal.begin(ctx, n); err != nil {
+			return err
 		}
+		defer s.journal.leave(open) // matters only while the note is open
 	}
 	for i, step := range steps {
 		err := step.do(ctx)
