@@ -7,9 +7,9 @@ import "user-manager/crud"
 //   - Fail closed. What keeps a user from logging in comes first at the provider and
 //     then in the store; what lets a user in comes first in the store and then at the
 //     provider. So between two steps no account can log in whose user may not.
-//   - Each step says how it is undone (steps.go); carryOut (sequence.go) undoes in
-//     reverse. A step that cannot be undone comes last, or nothing behind it can fail
-//     for good.
+//   - Each step says how it is undone (creation.go, steps.go); carryOut (sequence.go)
+//     undoes in reverse. A step that cannot be undone comes last, or nothing behind it
+//     can fail for good.
 //   - The granting of roles and the scheduling of a timer have their place where the
 //     comments say.
 
