@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 )
 
 // An Error is a failed call of an upstream. Its text names the route, never an id
@@ -17,6 +18,9 @@ type Error struct {
 	Status  int    // the answer's status; 0 when no answer came
 	Message string // the upstream's own words for its refusal, if any
 	Err     error  // what kind of refusal it is, or why no answer came; may be nil
+	// RetryAfter is how long the upstream asks to wait before it is called again; 0:
+	// it did not say.
+	RetryAfter time.Duration
 }
 
 // Error says which call failed and how.
@@ -48,6 +52,15 @@ func Refused(err error) bool {
 func Status(err error) int {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Status
+	}
+	return 0
+}
+
+// RetryAfter returns how long the upstream in err's chain asks to wait before it is
+// called again, or 0 when it did not say.
+func RetryAfter(err error) time.Duration {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.RetryAfter
 	}
 	return 0
 }
