@@ -23,6 +23,18 @@ var (
 	ErrConflict     = errors.New("account already exists")
 )
 
+// Taken is the cause of a conflict over a property that must be unique; errors.Is
+// finds [ErrConflict] in it. A driver returns it where the provider says which it is.
+type Taken struct {
+	Property string // "email", "username"
+}
+
+// Error says which property is taken, and nothing of its value.
+func (t Taken) Error() string { return ErrConflict.Error() + ": its " + t.Property + " is taken" }
+
+// Unwrap returns [ErrConflict].
+func (Taken) Unwrap() error { return ErrConflict }
+
 // Service is how providers are called in error messages.
 const Service = "Auth"
 
@@ -33,12 +45,12 @@ func Refuse(route string, reason error, message string) error {
 }
 
 func refusalStatus(reason error) int {
-	switch reason {
-	case ErrUnauthorized:
+	switch {
+	case errors.Is(reason, ErrUnauthorized):
 		return http.StatusUnauthorized
-	case ErrNotFound:
+	case errors.Is(reason, ErrNotFound):
 		return http.StatusNotFound
-	case ErrConflict:
+	case errors.Is(reason, ErrConflict):
 		return http.StatusConflict
 	}
 	return http.StatusBadRequest
