@@ -72,7 +72,7 @@ func remoteHarness(t *testing.T, env map[string]string) (*harness, *remoteStore)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.groups.InsertAll(t.Context(), groups); err != nil {
+	if _, err := s.groups.InsertAll(t.Context(), groups); err != nil {
 		t.Fatal(err)
 	}
 	provider, err := providers.Open(t.Context(), cfg.provider, providers.Settings{Getenv: getenv(environment(vars)), Log: slog.New(slog.DiscardHandler)})

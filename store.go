@@ -109,7 +109,7 @@ func (s *store) seed(ctx context.Context, cfg storeConfig) error {
 	if err != nil || n > 0 || len(cfg.firstGroups) == 0 {
 		return err
 	}
-	if err := s.groups.InsertAll(ctx, cfg.firstGroups); err != nil {
+	if _, err := s.groups.InsertAll(ctx, cfg.firstGroups); err != nil {
 		return fmt.Errorf("add the first user groups: %w", err)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -87,10 +88,24 @@ func (c Collection) Insert(ctx context.Context, doc Document) (string, error) {
 	return answer.ID, nil
 }
 
-// InsertAll adds docs in order. When one is refused for what it is, none is added; when
-// one is a duplicate, those before it stay.
-func (c Collection) InsertAll(ctx context.Context, docs []Document) error {
-	return c.decode(ctx, http.MethodPost, "/bulk", nil, docs, nil)
+// InsertAll adds docs in order and returns the ids that the service gave them. When one
+// is refused for what it is, none is added; when one is a duplicate, those before it
+// stay.
+func (c Collection) InsertAll(ctx context.Context, docs []Document) ([]string, error) {
+	var answer []struct {
+		ID string `json:"_id"`
+	}
+	if err := c.decode(ctx, http.MethodPost, "/bulk", nil, docs, &answer); err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(answer))
+	for i, inserted := range answer {
+		ids[i] = inserted.ID
+	}
+	if len(ids) != len(docs) {
+		return nil, c.malformed(http.MethodPost, "/bulk", fmt.Errorf("%d ids for %d documents", len(ids), len(docs)))
+	}
+	return ids, nil
 }
 
 // Get returns the document with the given id. params are those of the route: "_st",
@@ -150,6 +165,50 @@ func (c Collection) All(ctx context.Context, q Query) iter.Seq2[Document, error]
 	}
 }
 
+// maxList is how many bytes of a URL a list of values may take: with all else a URL
+// stays below 8 KiB, which every proxy bears.
+const maxList = 6 << 10
+
+// AllIn yields every document that q selects whose field has one of the values, as
+// [Collection.All] does, the values a few at a time: so there may be any number. A
+// document is yielded once for each time that its value is given.
+func (c Collection) AllIn(ctx context.Context, field string, values []string, q Query) iter.Seq2[Document, error] {
+	return func(yield func(Document, error) bool) {
+		for some := range lists(values) {
+			in := map[string]any{field: map[string]any{"$in": some}}
+			if q.Filter != nil {
+				in = map[string]any{"$and": []any{q.Filter, in}}
+			}
+			for doc, err := range c.All(ctx, Query{Filter: in, States: q.States, Fields: q.Fields}) {
+				if !yield(doc, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// lists cuts values into pieces that fit a URL, each of at least one value and at most
+// a page.
+func lists(values []string) iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		for len(values) > 0 {
+			n, size := 0, 0
+			for n < len(values) && n < pageSize {
+				size += len(url.QueryEscape(values[n])) + len("%22%22%2C")
+				if n > 0 && size > maxList {
+					break
+				}
+				n++
+			}
+			if !yield(values[:n]) {
+				return
+			}
+			values = values[n:]
+		}
+	}
+}
+
 // First returns the first document that q selects, or an error with cause
 // [ErrNotFound] when there is none.
 func (c Collection) First(ctx context.Context, q Query) (Document, error) {
@@ -193,6 +252,33 @@ func (c Collection) PatchAll(ctx context.Context, q Query, update Document) (int
 	}
 	var n int
 	err = c.decode(ctx, http.MethodPatch, "/", params, update, &n)
+	return n, err
+}
+
+// BulkLimit is the most items of one [Collection.PatchBulk].
+const BulkLimit = 90
+
+// A BulkPatch is one item of [Collection.PatchBulk]: what to do with the document with
+// the given id, whatever its state, if it has the values in Where too.
+type BulkPatch struct {
+	ID     string
+	Where  Document // field by field, equal; nil: no condition
+	Update Document // operators
+}
+
+// PatchBulk applies at most [BulkLimit] patches and returns how many documents were
+// changed: an item that finds none is passed over. When one is refused for what it is,
+// none is applied; when the database refuses one, those before it may stay.
+func (c Collection) PatchBulk(ctx context.Context, patches []BulkPatch) (int, error) {
+	states := strings.Join(AllStates, ",")
+	items := make([]Document, len(patches))
+	for i, p := range patches {
+		filter := Document{"_id": p.ID, "_st": states}
+		maps.Copy(filter, p.Where)
+		items[i] = Document{"filter": filter, "update": p.Update}
+	}
+	var n int
+	err := c.decode(ctx, http.MethodPatch, "/bulk", nil, items, &n)
 	return n, err
 }
 
@@ -269,6 +355,11 @@ func (c Collection) unmarshal(route string, encoded []byte, answer any) error {
 		return &upstream.Error{Service: Service, Route: route, Err: fmt.Errorf("decode answer: %w", err)}
 	}
 	return nil
+}
+
+// malformed is an answer that does not say what it has to.
+func (c Collection) malformed(method, below string, err error) error {
+	return &upstream.Error{Service: Service, Route: c.Route(method, below), Err: err}
 }
 
 func (c Collection) unencodable(method string, err error) error {
