@@ -29,6 +29,7 @@ type group struct {
 	// accountsDisabled: the group's users get no account.
 	accountsDisabled bool
 	schema           *jsonschema.Schema
+	definition       map[string]any // the schema as the configuration has it
 }
 
 // groups reads groups from the store and keeps their compiled schemas.
@@ -116,7 +117,7 @@ func compileGroup(name string, config crud.Document) (*group, error) {
 		return nil, &SchemaError{name, err}
 	}
 	disabled, _ := config["authUserCreationDisabled"].(bool)
-	return &group{name: name, accountsDisabled: disabled, schema: schema}, nil
+	return &group{name: name, accountsDisabled: disabled, schema: schema, definition: definition}, nil
 }
 
 // compileSchema compiles a group's schema as this service reads it: formats are
@@ -255,6 +256,15 @@ func checkTypes(schema any) error {
 // check refuses a user that does not match the group's schema. The message names the
 // fields.
 func (g *group) check(user crud.Document) error {
+	if found := g.problems(user); len(found) > 0 {
+		return refuse(ErrInvalid, "the user does not match the schema of group %q: %s", g.name, strings.Join(found, "; "))
+	}
+	return nil
+}
+
+// problems says how the user does not match the group's schema, field by field and
+// without the values.
+func (g *group) problems(user crud.Document) []string {
 	own := withoutOwn(user)
 	result := g.schema.ValidateMap(own)
 	if result.IsValid() {
@@ -267,7 +277,7 @@ func (g *group) check(user crud.Document) error {
 	if more := len(found) - maxProblems; more > 0 {
 		found = append(found[:maxProblems], fmt.Sprintf("and %d more", more))
 	}
-	return refuse(ErrInvalid, "the user does not match the schema of group %q: %s", g.name, strings.Join(found, "; "))
+	return found
 }
 
 // collect appends to found what the leaves of result say, each with its field: what
@@ -311,7 +321,7 @@ func at(value any, location string) (any, bool) {
 }
 
 func problem(field string, err *jsonschema.EvaluationError) string {
-	message := err.Error()
+	message := withoutValue(err).Error()
 	if err.Keyword == "schema" {
 		message = "is not declared by the schema"
 	}
@@ -319,6 +329,14 @@ func problem(field string, err *jsonschema.EvaluationError) string {
 		return message
 	}
 	return field + ": " + message
+}
+
+// withoutValue returns the error with the word "Value" in the place of the value that
+// is wrong.
+func withoutValue(err *jsonschema.EvaluationError) *jsonschema.EvaluationError {
+	masked := *err
+	masked.Message = strings.NewReplacer("Value {received}", "Value", "{value}", "Value").Replace(err.Message)
+	return &masked
 }
 
 // CheckGroup reports what is wrong with the configuration of a group: a required
