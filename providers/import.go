@@ -21,10 +21,11 @@ type Importer interface {
 	//
 	// An error means that the outcome of all is open: some may have been made, unless
 	// it is a refusal (see [upstream.Refused]). A definite refusal of single accounts
-	// is in their outcomes.
+	// is in their outcomes. It returns soon after ctx is done.
 	//
+	// Of new accounts that want one email address or user name, the first is made.
 	// New accounts have no password: their owners set one by the mail of
-	// [Mailer.ChangePassword]. It returns soon after ctx is done.
+	// [Mailer.ChangePassword].
 	Import(ctx context.Context, accounts []ImportAccount) ([]ImportOutcome, error)
 }
 

@@ -111,8 +111,11 @@ func (a account) addNames(properties map[string]any) {
 // Create implements [providers.Directory].
 func (p *Provider) Create(ctx context.Context, a providers.NewAccount) (providers.Account, error) {
 	return call(ctx, "POST /users", func() (providers.Account, error) {
-		doc, err := newDocument(a)
+		doc, err := newDocument(a.Key, a.Username, a.Email, a.Blocked, "")
 		if err != nil {
+			return providers.Account{}, err
+		}
+		if doc[passwordField], err = hashPassword(a.Password); err != nil {
 			return providers.Account{}, err
 		}
 		id, err := p.accounts.Insert(ctx, doc)
@@ -127,11 +130,11 @@ func (p *Provider) Create(ctx context.Context, a providers.NewAccount) (provider
 	})
 }
 
-// newDocument returns what is stored for a, or why a is no account.
-func newDocument(a providers.NewAccount) (crud.Document, error) {
-	username, email := strings.ToLower(a.Username), strings.ToLower(a.Email)
+// newDocument returns what is stored for a new account, or why it is none.
+func newDocument(key, username, email string, blocked bool, passwordHash string) (crud.Document, error) {
+	username, email = strings.ToLower(username), strings.ToLower(email)
 	switch {
-	case !keyPattern.MatchString(a.Key):
+	case !keyPattern.MatchString(key):
 		return nil, invalid("The key must be 24 lower-case hexadecimal digits.")
 	case username == "" && email == "":
 		return nil, errNameless
@@ -139,13 +142,9 @@ func newDocument(a providers.NewAccount) (crud.Document, error) {
 	if err := errors.Join(checkUsername(username), checkEmail(email)); err != nil {
 		return nil, err
 	}
-	hash, err := hashPassword(a.Password)
-	if err != nil {
-		return nil, err
-	}
 	doc := crud.Document{
-		keyField: a.Key, emailVerifiedField: false, blockedField: a.Blocked,
-		passwordField: hash, passwordVersionField: 1, generationField: 1, loginsField: 0,
+		keyField: key, emailVerifiedField: false, blockedField: blocked,
+		passwordField: passwordHash, passwordVersionField: 1, generationField: 1, loginsField: 0,
 	}
 	if username != "" {
 		doc[usernameField] = username
@@ -181,22 +180,19 @@ func checkEmail(email string) error {
 // taken returns the refusal for the value of doc that another account than the one
 // with the given key has.
 func (p *Provider) taken(ctx context.Context, key string, doc crud.Document) error {
-	for _, unique := range []struct{ field, what string }{
-		{emailField, "the email address is taken"},
-		{usernameField, "the username is taken"},
-	} {
-		if doc[unique.field] == nil {
+	for _, field := range uniqueNames {
+		if doc[field] == nil {
 			continue
 		}
-		other, err := p.accountWhere(ctx, unique.field, text(doc, unique.field))
+		other, err := p.accountWhere(ctx, field, text(doc, field))
 		if err == nil && other.key != key {
-			return conflict(unique.what)
+			return conflict(field)
 		}
 		if err != nil && !errors.Is(err, errNoSuchUser) {
 			return err
 		}
 	}
-	return conflict("its key, email address or username is taken")
+	return errTaken
 }
 
 // Find implements [providers.Directory].
@@ -238,16 +234,22 @@ func (p *Provider) Update(ctx context.Context, id string, c providers.Change) (p
 		if err != nil {
 			return providers.Account{}, err
 		}
-		update, err := updateOf(before, c)
-		if err != nil || len(update) == 0 {
-			return before.public(), err
-		}
-		after, err := p.patch(ctx, before, update)
-		if err == nil && after.blocked {
-			p.removeSessions(ctx, after.key)
-		}
+		after, err := p.change(ctx, before, c)
 		return after.public(), err
 	})
+}
+
+// change brings c about and returns a after it.
+func (p *Provider) change(ctx context.Context, a account, c providers.Change) (account, error) {
+	update, err := updateOf(a, c)
+	if err != nil || len(update) == 0 {
+		return a, err
+	}
+	after, err := p.patch(ctx, a, update)
+	if err == nil && after.blocked {
+		p.removeSessions(ctx, after.key)
+	}
+	return after, err
 }
 
 // patch applies update to a and returns a after it.

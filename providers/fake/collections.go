@@ -46,6 +46,10 @@ const (
 	valueField = "value"
 )
 
+// uniqueNames are the fields of an account whose value no other may have, besides its
+// key. They are called as [providers.Taken] calls them.
+var uniqueNames = []string{emailField, usernameField}
+
 // Collections are what the fake needs in the store that is [providers.Settings.Local].
 func Collections() []embedded.Definition {
 	return []embedded.Definition{

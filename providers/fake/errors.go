@@ -11,7 +11,7 @@ import (
 
 // A refusal is a definite no. [call] makes an error of the provider's of it.
 type refusal struct {
-	reason  error // one of the providers package
+	reason  error // one of the providers package: ErrInvalid, Taken and so on
 	message string
 }
 
@@ -25,8 +25,14 @@ var (
 	errNoSuchUser       = &refusal{providers.ErrNotFound, "The user does not exist."}
 )
 
-func conflict(what string) error {
-	return &refusal{providers.ErrConflict, "The user already exists: " + what + "."}
+// errTaken is the conflict of an account that is in nobody's way any more, or has
+// another's key.
+var errTaken = &refusal{providers.ErrConflict, "The user already exists: its key, email address or username is taken."}
+
+// conflict returns the refusal of an account whose value of the field is another's.
+func conflict(field string) error {
+	called := map[string]string{emailField: "email address", usernameField: "username"}[field]
+	return &refusal{providers.Taken{Property: field}, "The user already exists: the " + called + " is taken."}
 }
 
 func invalid(message string) error { return &refusal{providers.ErrInvalid, message} }

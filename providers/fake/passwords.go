@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 
@@ -15,6 +16,10 @@ const hashCost = bcrypt.MinCost
 
 // maxPassword is how many bytes of a password bcrypt looks at.
 const maxPassword = 72
+
+// noPassword is kept of an account without a password: it has the form of a hash, and
+// to compare with it takes as long, but nothing is known to have it.
+var noPassword = fmt.Sprintf("$2a$%02d$%s", hashCost, strings.Repeat(".", 53))
 
 // nobody is what the password of a missing account is compared with, so that its
 // refusal takes as long as that of a wrong password.
