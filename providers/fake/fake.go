@@ -49,10 +49,12 @@ type Provider struct {
 	signingKey atomic.Pointer[[]byte] // nil until it is first needed
 	sweptAt    atomic.Int64           // when expired sessions were last removed, Unix milliseconds
 	trimming   chan struct{}          // holds a value while someone trims the outbox
+	untrimmed  atomic.Int64           // mails since then; more than there may be at first
 }
 
 var (
 	_ providers.Provider = (*Provider)(nil)
+	_ providers.Importer = (*Provider)(nil)
 	_ providers.Pinger   = (*Provider)(nil)
 	_ providers.Frontend = (*Provider)(nil)
 	_ io.Closer          = (*Provider)(nil)
@@ -64,7 +66,8 @@ const storeTimeout = 10 * time.Second
 // Open returns the fake, with its accounts in s.Local, which must have the
 // [Collections], or in memory without it. Its variables are FAKE_TOKEN_TTL and
 // FAKE_REFRESH_TOKEN_TTL (durations such as "1h", of at least a second),
-// FAKE_WEBSITE_SCOPE ("true" or "false") and the service's SERVICE_PREFIX.
+// FAKE_WEBSITE_SCOPE ("true" or "false"), FAKE_OUTBOX_LIMIT (the mails that are kept, 1
+// to 1,000,000) and the service's SERVICE_PREFIX.
 func Open(ctx context.Context, s providers.Settings) (*Provider, error) {
 	settings, err := readSettings(s.Getenv)
 	if err != nil {
@@ -78,6 +81,7 @@ func Open(ctx context.Context, s providers.Settings) (*Provider, error) {
 			return nil, err
 		}
 	}
+	p.untrimmed.Store(settings.spareMails()) // the first mail looks at what is there
 	p.accounts = p.client.Collection(accountsPath)
 	p.sessions = p.client.Collection(sessionsPath)
 	p.outbox = p.client.Collection(outboxPath)
@@ -117,8 +121,12 @@ type settings struct {
 	tokenTTL   time.Duration
 	refreshTTL time.Duration
 	website    bool   // sessions are cookies
+	mails      int    // that the outbox keeps: the newest
 	prefix     string // of the service's routes: "" or "/word"
 }
+
+// maxMails is the most that an outbox may be told to keep.
+const maxMails = 1_000_000
 
 // readSettings reads the environment. Its error names every wrong variable.
 func readSettings(getenv func(string) string) (settings, error) {
@@ -137,6 +145,9 @@ func readSettings(getenv func(string) string) (settings, error) {
 	var err error
 	if s.website, err = strconv.ParseBool(cmp.Or(getenv("FAKE_WEBSITE_SCOPE"), "false")); err != nil {
 		problems = append(problems, errors.New("FAKE_WEBSITE_SCOPE: must be true or false"))
+	}
+	if s.mails, err = strconv.Atoi(cmp.Or(getenv("FAKE_OUTBOX_LIMIT"), "1000")); err != nil || s.mails < 1 || s.mails > maxMails {
+		problems = append(problems, fmt.Errorf("FAKE_OUTBOX_LIMIT: must be a number from 1 to %d", maxMails))
 	}
 	if prefix := strings.Trim(getenv("SERVICE_PREFIX"), "/"); prefix != "" {
 		s.prefix = "/" + prefix

@@ -142,11 +142,12 @@ func TestConformance(t *testing.T) {
 }
 
 func TestOpenNamesEveryWrongVariable(t *testing.T) {
-	wrong := env{"FAKE_TOKEN_TTL": "soon", "FAKE_REFRESH_TOKEN_TTL": "10ms", "FAKE_WEBSITE_SCOPE": "perhaps"}
+	wrong := env{"FAKE_TOKEN_TTL": "soon", "FAKE_REFRESH_TOKEN_TTL": "10ms", "FAKE_WEBSITE_SCOPE": "perhaps", "FAKE_OUTBOX_LIMIT": "0"}
 	_, err := Open(t.Context(), providers.Settings{Getenv: wrong.get, Log: slog.New(slog.DiscardHandler)})
 	want := "FAKE_TOKEN_TTL: must be a duration of at least 1s, such as 1h\n" +
 		"FAKE_REFRESH_TOKEN_TTL: must be a duration of at least 1s, such as 1h\n" +
-		"FAKE_WEBSITE_SCOPE: must be true or false"
+		"FAKE_WEBSITE_SCOPE: must be true or false\n" +
+		"FAKE_OUTBOX_LIMIT: must be a number from 1 to 1000000"
 	if err == nil {
 		t.Fatal("Open: no error")
 	}
@@ -174,6 +175,20 @@ func TestPrefixIsNormalized(t *testing.T) {
 		got, err := readSettings(env{"SERVICE_PREFIX": given}.get)
 		if err != nil || got.prefix != want {
 			t.Errorf("prefix %q is read as %q (%v), want %q", given, got.prefix, err, want)
+		}
+	}
+}
+
+func TestOutboxLimitIsRead(t *testing.T) {
+	for given, want := range map[string]int{"": 1000, "1": 1, "1000000": 1_000_000} {
+		got, err := readSettings(env{"FAKE_OUTBOX_LIMIT": given}.get)
+		if err != nil || got.mails != want {
+			t.Errorf("limit %q is read as %d (%v), want %d", given, got.mails, err, want)
+		}
+	}
+	for _, wrong := range []string{"0", "-1", "1000001", "1e3", "many", "99999999999999999999"} {
+		if _, err := readSettings(env{"FAKE_OUTBOX_LIMIT": wrong}.get); err == nil {
+			t.Errorf("limit %q is not refused", wrong)
 		}
 	}
 }

@@ -12,7 +12,6 @@ import (
 )
 
 const (
-	keptMails  = 1000           // the outbox keeps the newest
 	trimAtOnce = 200            // the most documents that a list gives
 	ticketTTL  = 24 * time.Hour // how long a mailed link works
 )
@@ -54,9 +53,13 @@ func (p *Provider) sendTicket(ctx context.Context, a account) error {
 	return err
 }
 
-// trimOutbox removes the oldest mails when there are more than are kept. Whoever
-// comes while another does so leaves it at that.
+// trimOutbox removes the oldest mails when there may be more than are kept. To count
+// them after each would cost more than the mail itself, so some more than are shown
+// gather before it does. Whoever comes while another does so leaves it at that.
 func (p *Provider) trimOutbox(ctx context.Context) {
+	if p.untrimmed.Add(1) <= p.settings.spareMails() {
+		return
+	}
 	select {
 	case p.trimming <- struct{}{}:
 		defer func() { <-p.trimming }()
@@ -65,15 +68,25 @@ func (p *Provider) trimOutbox(ctx context.Context) {
 	}
 	if err := p.trim(ctx); err != nil {
 		p.log.Warn("trim the fake provider's outbox", "err", err)
+		return
 	}
+	p.untrimmed.Store(0)
 }
+
+// spareMails is how many mails are sent before the outbox is looked at again.
+func (s settings) spareMails() int64 { return int64(min(s.mails/10, 1000)) }
 
 func (p *Provider) trim(ctx context.Context) error {
 	n, err := p.outbox.Count(ctx, crud.Query{})
-	if err != nil || n <= keptMails {
-		return err
+	for excess := n - p.settings.mails; excess > 0 && err == nil; excess -= trimAtOnce {
+		err = p.removeOldest(ctx, min(excess, trimAtOnce))
 	}
-	oldest, err := p.outbox.List(ctx, crud.Query{Sort: "_id", Limit: min(n-keptMails, trimAtOnce), Fields: []string{"_id"}})
+	return err
+}
+
+// removeOldest removes the oldest n mails, at most trimAtOnce.
+func (p *Provider) removeOldest(ctx context.Context, n int) error {
+	oldest, err := p.outbox.List(ctx, crud.Query{Sort: "_id", Limit: n, Fields: []string{"_id"}})
 	if err != nil || len(oldest) == 0 {
 		return err
 	}
@@ -89,7 +102,8 @@ type mail struct {
 	sentAt            time.Time
 }
 
-// mails returns the mails in the outbox, newest first; to is whose, "" for all.
+// mails returns the mails in the outbox, newest first and no more than are kept; to is
+// whose, "" for all.
 func (p *Provider) mails(ctx context.Context, to string) ([]mail, error) {
 	var filter crud.Document
 	if to != "" {
@@ -106,7 +120,7 @@ func (p *Provider) mails(ctx context.Context, to string) ([]mail, error) {
 		})
 	}
 	slices.Reverse(mails) // ids grow with time
-	return mails, nil
+	return mails[:min(len(mails), p.settings.mails)], nil
 }
 
 // errTicketOver is the refusal of a ticket that was good once.

@@ -106,19 +106,51 @@ func TestOutbox(t *testing.T) {
 }
 
 func TestOutboxKeepsTheNewest(t *testing.T) {
-	p, _ := open(t, nil)
-	id := mustCreate(t, p, ada()).ID
-	for i := range keptMails + 1 {
-		if _, err := p.outbox.Insert(t.Context(), crud.Document{toField: fmt.Sprint(i), ticketField: fmt.Sprint(i), sentAtField: i}); err != nil {
-			t.Fatal(err)
-		}
+	tests := map[string]struct {
+		limit        string // FAKE_OUTBOX_LIMIT
+		before, sent int    // mails that were there already, and that are sent
+		shown        int
+		oldest       string // whom the oldest mail that is shown went to
+		stored       int
+	}{
+		"as many as are kept":                   {"3", 2, 1, 3, "0", 3},
+		"one more":                              {"3", 3, 1, 3, "1", 3},
+		"the newest only":                       {"1", 3, 2, 1, "ada@example.com", 1},
+		"more than a list gives":                {"3", 2*trimAtOnce + 5, 1, 3, "403", 3},
+		"the limit as it is unset":              {"", 1001, 1, 1000, "2", 1000},
+		"a few too many are not shown":          {"20", 20, 3, 20, "3", 22}, // two may gather
+		"more than a few too many are not kept": {"20", 20, 4, 20, "4", 20},
 	}
-	if err := p.ChangePassword(t.Context(), id); err != nil {
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			p, _ := open(t, env{"FAKE_OUTBOX_LIMIT": test.limit})
+			id := mustCreate(t, p, ada()).ID
+			fillOutbox(t, p, test.before)
+			for range test.sent {
+				if err := p.ChangePassword(t.Context(), id); err != nil {
+					t.Fatal(err)
+				}
+			}
+			shown := outbox(t, p, "")
+			if len(shown) != test.shown || shown[0].To != "ada@example.com" || shown[len(shown)-1].To != test.oldest {
+				t.Errorf("%d mails, from %q to %q; want %d, from ada's to %q", len(shown), shown[0].To, shown[len(shown)-1].To, test.shown, test.oldest)
+			}
+			if n, err := p.outbox.Count(t.Context(), crud.Query{}); err != nil || n != test.stored {
+				t.Errorf("%d mails are stored (%v), want %d", n, err, test.stored)
+			}
+		})
+	}
+}
+
+// fillOutbox puts n mails into p's outbox, to "0", "1" and so on.
+func fillOutbox(t testing.TB, p *Provider, n int) {
+	t.Helper()
+	docs := make([]crud.Document, n)
+	for i := range docs {
+		docs[i] = crud.Document{toField: fmt.Sprint(i), ticketField: fmt.Sprint(i), sentAtField: i}
+	}
+	if _, err := p.outbox.InsertAll(t.Context(), docs); err != nil {
 		t.Fatal(err)
-	}
-	sent := outbox(t, p, "")
-	if len(sent) != keptMails || sent[0].To != "ada@example.com" || sent[len(sent)-1].To != "2" {
-		t.Errorf("%d mails, from %q to %q; want %d, without the oldest two", len(sent), sent[0].To, sent[len(sent)-1].To, keptMails)
 	}
 }
 
