@@ -125,7 +125,7 @@ func TestOutboxKeepsTheNewest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p, _ := open(t, env{"FAKE_OUTBOX_LIMIT": test.limit})
 			id := mustCreate(t, p, ada()).ID
-			fillOutbox(t, p, test.before)
+			fillOutbox(t, p, 0, test.before)
 			for range test.sent {
 				if err := p.ChangePassword(t.Context(), id); err != nil {
 					t.Fatal(err)
@@ -142,12 +142,13 @@ func TestOutboxKeepsTheNewest(t *testing.T) {
 	}
 }
 
-// fillOutbox puts n mails into p's outbox, to "0", "1" and so on.
-func fillOutbox(t testing.TB, p *Provider, n int) {
+// fillOutbox puts n mails into p's outbox, to the numbers from first on.
+func fillOutbox(t testing.TB, p *Provider, first, n int) {
 	t.Helper()
 	docs := make([]crud.Document, n)
 	for i := range docs {
-		docs[i] = crud.Document{toField: fmt.Sprint(i), ticketField: fmt.Sprint(i), sentAtField: i}
+		to := fmt.Sprint(first + i)
+		docs[i] = crud.Document{toField: to, ticketField: to, sentAtField: first + i}
 	}
 	if _, err := p.outbox.InsertAll(t.Context(), docs); err != nil {
 		t.Fatal(err)

@@ -17,7 +17,9 @@ import (
 // [faults.Plan.Calls] a call reads "Auth Create".
 //
 // Of the optional interfaces it offers [providers.Pinger], whose call is counted too
-// and succeeds where the inner provider has none; Unwrap leads to all others.
+// and succeeds where the inner provider has none; Unwrap leads to all others but
+// [providers.Importer], which is found on the provider itself: [NewFaultyImporter] offers
+// it, and a Faulty hides it.
 type Faulty struct {
 	next providers.Provider
 	plan *faults.Plan
@@ -33,6 +35,33 @@ var (
 // plan says.
 func NewFaulty(next providers.Provider, plan *faults.Plan) *Faulty {
 	return &Faulty{next: next, plan: plan}
+}
+
+// NewFaultyImporter is [NewFaulty] for a provider that is to stay the
+// [providers.Importer] that it is; its call reads "Auth Import". Of any other it makes a
+// plain Faulty.
+func NewFaultyImporter(next providers.Provider, plan *faults.Plan) providers.Provider {
+	faulty := NewFaulty(next, plan)
+	if importer, ok := next.(providers.Importer); ok {
+		return faultyImporter{faulty, importer}
+	}
+	return faulty
+}
+
+// faultyImporter is a Faulty in front of an importer.
+type faultyImporter struct {
+	*Faulty
+	importer providers.Importer
+}
+
+// ImportLimits implements [providers.Importer]. It is not counted.
+func (f faultyImporter) ImportLimits() providers.ImportLimits { return f.importer.ImportLimits() }
+
+// Import implements [providers.Importer].
+func (f faultyImporter) Import(ctx context.Context, accounts []providers.ImportAccount) ([]providers.ImportOutcome, error) {
+	return play(ctx, f.plan, "Import", "POST /jobs/users-imports", func(ctx context.Context) ([]providers.ImportOutcome, error) {
+		return f.importer.Import(ctx, accounts)
+	})
 }
 
 // Unwrap returns the provider that does the work.

@@ -64,6 +64,13 @@ func (a *agreeable) ChangePassword(context.Context, string) error {
 	return nil
 }
 
+func (a *agreeable) ImportLimits() providers.ImportLimits { return providers.ImportLimits{AtOnce: 7} }
+
+func (a *agreeable) Import(_ context.Context, accounts []providers.ImportAccount) ([]providers.ImportOutcome, error) {
+	a.worked++
+	return make([]providers.ImportOutcome, len(accounts)), nil
+}
+
 // calls are all calls of a provider, by the names that a plan has for them.
 func calls(p providers.Provider) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
@@ -78,13 +85,17 @@ func calls(p providers.Provider) map[string]func(context.Context) error {
 		"Auth ChangePassword": func(ctx context.Context) error {
 			return p.ChangePassword(ctx, "1")
 		},
+		"Auth Import": func(ctx context.Context) error {
+			_, err := p.(providers.Importer).Import(ctx, []providers.ImportAccount{{}})
+			return err
+		},
 	}
 }
 
 func TestFaultyLetsEveryCallThrough(t *testing.T) {
 	inner, plan := &agreeable{}, faults.NewPlan()
 	var want []string
-	for name, call := range calls(providertest.NewFaulty(inner, plan)) {
+	for name, call := range calls(providertest.NewFaultyImporter(inner, plan)) {
 		want = append(want, name)
 		if err := call(t.Context()); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -116,7 +127,7 @@ func TestFaultyFailsEveryCall(t *testing.T) {
 			t.Run(name+", "+fault.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					inner, plan := &agreeable{}, faults.NewPlan()
-					call := calls(providertest.NewFaulty(inner, plan))[name]
+					call := calls(providertest.NewFaultyImporter(inner, plan))[name]
 					plan.Arm(1, fault)
 					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 					defer cancel()
@@ -147,6 +158,39 @@ func TestFaultyLeadsToTheInnerProvider(t *testing.T) {
 	inner := &agreeable{}
 	if got := providertest.NewFaulty(inner, faults.NewPlan()).Unwrap(); got != inner {
 		t.Errorf("Unwrap: %v, want the provider that does the work", got)
+	}
+}
+
+func TestFaultyIsImporterWhenAskedTo(t *testing.T) {
+	importer, none := &agreeable{}, struct{ providers.Provider }{&agreeable{}}
+	tests := map[string]struct {
+		provider providers.Provider
+		want     bool
+	}{
+		"asked to":                            {providertest.NewFaultyImporter(importer, faults.NewPlan()), true},
+		"asked to, of one that is none":       {providertest.NewFaultyImporter(none, faults.NewPlan()), false},
+		"not asked to":                        {providertest.NewFaulty(importer, faults.NewPlan()), false},
+		"asked to, of one that hides another": {providertest.NewFaultyImporter(providertest.NewFaulty(importer, faults.NewPlan()), faults.NewPlan()), false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, ok := test.provider.(providers.Importer)
+			if ok != test.want {
+				t.Fatalf("is an importer: %v, want %v", ok, test.want)
+			}
+			if ok && got.ImportLimits().AtOnce != 7 {
+				t.Errorf("limits %+v, want those of the inner provider", got.ImportLimits())
+			}
+		})
+	}
+}
+
+func TestFaultySaysNoTimeToWait(t *testing.T) {
+	plan := faults.NewPlan()
+	plan.Arm(1, faults.Refuse429)
+	_, err := providertest.NewFaulty(&agreeable{}, plan).Account(t.Context(), "1")
+	if upstream.Status(err) != 429 || upstream.RetryAfter(err) != 0 {
+		t.Errorf("status %d, wait %v; want 429 and none", upstream.Status(err), upstream.RetryAfter(err))
 	}
 }
 

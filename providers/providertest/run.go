@@ -69,6 +69,19 @@ var checks = []struct {
 	{"change password: an unknown id is ErrNotFound", mailUnknown},
 	{"change password: an account without an address is ErrInvalid", mailWithoutAddress},
 
+	{"import, if offered: has limits", importLimits},
+	{"import, if offered: makes the accounts that do not exist", importMakes},
+	{"import, if offered: brings the account with an id to what is given", importUpdatesByID},
+	{"import, if offered: brings the account with a key to what is given", importUpdatesByKey},
+	{"import, if offered: can be repeated, and then completes", importRepeats},
+	{"import, if offered: beside itself makes no account twice", importBesideItself},
+	{"import, if offered: refuses single accounts in their outcomes", importRefusesSingly},
+	{"import, if offered: a refused change changes nothing", importUpdateRefused},
+	{"import, if offered: of new accounts with one name the first is made", importTwins},
+	{"import, if offered: new accounts have no password, and get one by mail", importWithoutPassword},
+	{"import, if offered: a done context stops it", importDoneContext},
+	{"import, if offered: refusals show no value but one that is not unique", importDiscreet},
+
 	{"ping, if offered: says that all is well", ping},
 	{"frontend, if offered: has a path and a handler", frontend},
 
