@@ -32,8 +32,8 @@ func BenchmarkCreate(b *testing.B) {
 	}
 }
 
-// BenchmarkImport takes one account in the time of BenchmarkCreate's, in the largest
-// imports that there may be.
+// BenchmarkImport gives its figures by account, as BenchmarkCreate does; the imports are
+// the largest that there may be.
 func BenchmarkImport(b *testing.B) {
 	p, _ := open(b, nil)
 	b.ReportAllocs()
