@@ -19,9 +19,9 @@ type Importer interface {
 	// was lost, and then completes: an account that an earlier Import with the same Key
 	// made is that account, never a second one.
 	//
-	// An error means that the outcome of all is open: some may have been made, unless
-	// it is a refusal (see [upstream.Refused]). A definite refusal of single accounts
-	// is in their outcomes. It returns soon after ctx is done.
+	// An error means that the outcome of all is open: some may have been made. Only
+	// when it is a refusal (see [upstream.Refused]) nothing was. A definite refusal of
+	// single accounts is in their outcomes. It returns soon after ctx is done.
 	//
 	// Of new accounts that want one email address or user name, the first is made.
 	// New accounts have no password: their owners set one by the mail of
