@@ -1,0 +1,318 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"user-manager/upstream"
+)
+
+const (
+	// patience is how long nothing may succeed before ids are given up after a single
+	// try. After as long again those that are left are not even tried.
+	patience     = 15 * time.Minute
+	tries        = 6                      // that fail while other ids succeed, until an id is given up
+	firstBackoff = 500 * time.Millisecond // of an upstream that fails, doubled each time up to
+	lastBackoff  = 30 * time.Second
+)
+
+// Codes of problems that [Pacer.Each] finds.
+const (
+	codeUnavailable = "UPSTREAM_UNAVAILABLE"
+	codeInternal    = "INTERNAL_ERROR"
+)
+
+// Each calls do for every id of ids, at most limit at once, at the pace of p, and hands
+// each outcome to record. It returns when all are recorded.
+//
+// An error of do says that there is no outcome. After status 429 all calls of p pause,
+// and the id is tried again however often that happens. When no answer came, or one
+// with 408 or 5xx, calls pause for a time that grows until something succeeds, and the
+// id is tried again later; it is a failure with code UPSTREAM_UNAVAILABLE when it has
+// failed six times while others succeeded between, or when nothing has succeeded for 15
+// minutes. Half an hour after the last success the rest are failures too, so that a job
+// always comes to its end. Any other error is a failure with code INTERNAL_ERROR.
+//
+// When ctx is done nothing more is begun; what runs is brought to its end, with a context
+// that is not done, and recorded, and Each returns ctx's cause. The first error of ids
+// or record ends it the same way.
+func (p *Pacer) Each(ctx context.Context, ids iter.Seq2[string, error], limit int, do func(ctx context.Context, id string) (Outcome, error), record func(context.Context, ...Outcome) error) error {
+	next, stop := iter.Pull2(ids)
+	defer stop()
+	r := &round{pacer: p, limit: max(limit, 1), next: next, do: do, record: record}
+	r.results = make(chan result, r.limit)
+	r.workers.SetLimit(r.limit)
+	going := context.WithoutCancel(ctx)
+	for {
+		a, err := r.pick(ctx)
+		switch {
+		case err != nil:
+			return r.finish(err)
+		case a == nil:
+			return nil
+		case r.hopeless(2 * patience):
+			r.giveUp(going, a, errNotTried)
+		default:
+			r.try(going, a)
+		}
+	}
+}
+
+// errNotTried is why an id failed that was not even tried.
+var errNotTried = errors.New("the upstream did not answer for a long time")
+
+// A round is one call of Each. Only its goroutine touches it; workers send results.
+type round struct {
+	pacer   *Pacer
+	limit   int
+	next    func() (string, error, bool)
+	do      func(ctx context.Context, id string) (Outcome, error)
+	record  func(context.Context, ...Outcome) error
+	workers errgroup.Group
+	results chan result // has room for one of every worker
+
+	running      int
+	drained      bool       // there are no new ids
+	throttled    []*attempt // to be tried again first
+	failed       []*attempt // to be tried again later
+	lastNew      bool       // the last try was of a new id
+	successes    int
+	backoffs     int
+	backoff      time.Duration
+	backoffUntil time.Time
+	failingSince time.Time // the first failure after the last success; zero: none
+	err          error     // of record
+}
+
+// An attempt is an id that has no outcome yet.
+type attempt struct {
+	id       string
+	epoch    int // of the pacer when the last try began
+	backoffs int // of the round then
+	failures int // with successes of other ids between
+	seen     int // successes at the last of them
+}
+
+// A result is what came of a try, or of recording that an id is given up.
+type result struct {
+	*attempt
+	again  error // why it is to be tried again
+	lost   error // why the outcome is not recorded
+	failed bool  // the outcome is that nobody knows
+}
+
+// pick waits until the next try may begin and returns its id, or nil when all are over.
+func (r *round) pick(ctx context.Context) (*attempt, error) {
+	for {
+		if err := r.stopped(ctx); err != nil {
+			return nil, err
+		}
+		if r.running == r.limit {
+			r.settle(ctx, <-r.results)
+			continue
+		}
+		a, err := r.candidate()
+		if err != nil {
+			return nil, err
+		}
+		if a != nil {
+			return a, r.turn(ctx, a)
+		}
+		if r.running == 0 {
+			return nil, nil
+		}
+		r.settle(ctx, <-r.results)
+	}
+}
+
+func (r *round) stopped(ctx context.Context) error {
+	if r.err == nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return r.err
+}
+
+// candidate returns the id to be tried next, nil for none. Those that failed take turns
+// with new ones once they are as many as run at once: then others succeed between
+// their tries, and they do not pile up.
+func (r *round) candidate() (*attempt, error) {
+	if len(r.throttled) > 0 {
+		return take(&r.throttled), nil
+	}
+	retry := len(r.failed) >= r.limit && r.lastNew
+	if !r.drained && !retry {
+		id, err, more := r.next()
+		if more {
+			r.lastNew = true
+			return &attempt{id: id}, err
+		}
+		r.drained = true
+	}
+	if len(r.failed) > 0 {
+		r.lastNew = false
+		return take(&r.failed), nil
+	}
+	return nil, nil
+}
+
+func take(list *[]*attempt) *attempt {
+	first := (*list)[0]
+	*list = (*list)[1:]
+	return first
+}
+
+// turn waits until a may be tried. What comes in meanwhile is settled, and may make the
+// wait longer.
+func (r *round) turn(ctx context.Context, a *attempt) error {
+	due := r.pacer.slot()
+	for {
+		if err := r.stopped(ctx); err != nil {
+			return err
+		}
+		wait := max(time.Until(due), time.Until(r.pacer.pausedUntil()), time.Until(r.backoffUntil))
+		if wait <= 0 {
+			return nil
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case res := <-r.results:
+			r.settle(ctx, res)
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// try calls do in a worker, which records the outcome if there is one.
+func (r *round) try(ctx context.Context, a *attempt) {
+	a.epoch, a.backoffs = r.pacer.begin(), r.backoffs
+	r.work(func() result {
+		var o Outcome
+		err := upstream.Protect(func() (err error) {
+			o, err = r.do(ctx, a.id)
+			return err
+		})
+		if err != nil && (isThrottling(err) || isUnavailable(err)) {
+			return result{attempt: a, again: err}
+		}
+		if err != nil {
+			o = failedOutcome(a.id, codeInternal, err)
+		}
+		return result{attempt: a, lost: r.keep(ctx, o), failed: err != nil}
+	})
+}
+
+// giveUp records that there is no knowing what became of a.
+func (r *round) giveUp(ctx context.Context, a *attempt, err error) {
+	r.work(func() result {
+		return result{attempt: a, lost: r.keep(ctx, failedOutcome(a.id, codeUnavailable, err)), failed: true}
+	})
+}
+
+func (r *round) work(f func() result) {
+	r.running++
+	r.workers.Go(func() error {
+		r.results <- f()
+		return nil
+	})
+}
+
+func (r *round) keep(ctx context.Context, o Outcome) error {
+	return upstream.Protect(func() error { return r.record(ctx, o) })
+}
+
+// failedOutcome tells of err no more than the call that failed: its text may hold values
+// otherwise.
+func failedOutcome(id, code string, err error) Outcome {
+	message := "the work on this id came to an error"
+	if e, ok := errors.AsType[*upstream.Error](err); ok {
+		message = e.Error()
+	} else if code == codeUnavailable {
+		message = errNotTried.Error()
+	}
+	return Outcome{ID: id, Result: FailedResult, Problems: []Problem{{Code: code, Message: message}}}
+}
+
+func isThrottling(err error) bool { return upstream.Status(err) == http.StatusTooManyRequests }
+
+// isUnavailable reports whether err says that the upstream could not.
+func isUnavailable(err error) bool {
+	if e, ok := errors.AsType[*upstream.Error](err); ok {
+		return e.Status == 0 || e.Status == http.StatusRequestTimeout || e.Status >= 500
+	}
+	return errors.Is(err, context.DeadlineExceeded)
+}
+
+// settle takes the result of a worker.
+func (r *round) settle(ctx context.Context, res result) {
+	r.running--
+	switch {
+	case res.lost != nil:
+		r.err = res.lost
+	case res.again == nil:
+		if !res.failed {
+			r.succeeded(res.attempt)
+		}
+	case isThrottling(res.again):
+		longer := r.pacer.throttled(res.epoch, upstream.RetryAfter(res.again))
+		if !r.failingSince.IsZero() {
+			r.failingSince = r.failingSince.Add(longer) // it has no chance meanwhile
+		}
+		r.throttled = append(r.throttled, res.attempt)
+	default:
+		r.couldNot(ctx, res.attempt, res.again)
+	}
+}
+
+func (r *round) succeeded(a *attempt) {
+	r.successes++
+	r.backoff, r.backoffUntil, r.failingSince = 0, time.Time{}, time.Time{}
+	r.pacer.succeeded(a.epoch)
+}
+
+// couldNot settles a try after which nobody knows what became of its id. Of tries that
+// ran together only the first makes the others wait.
+func (r *round) couldNot(ctx context.Context, a *attempt, err error) {
+	now := time.Now()
+	if r.failingSince.IsZero() {
+		r.failingSince = now
+	}
+	if a.failures == 0 || r.successes > a.seen {
+		a.failures++
+		a.seen = r.successes
+	}
+	if a.backoffs == r.backoffs {
+		r.backoffs++
+		r.backoff = min(max(2*r.backoff, firstBackoff), lastBackoff)
+		r.backoffUntil = now.Add(r.backoff/2 + rand.N(r.backoff/2))
+	}
+	if a.failures >= tries || r.hopeless(patience) {
+		r.giveUp(context.WithoutCancel(ctx), a, err)
+		return
+	}
+	r.failed = append(r.failed, a)
+}
+
+// hopeless reports whether nothing has succeeded for d.
+func (r *round) hopeless(d time.Duration) bool {
+	return !r.failingSince.IsZero() && time.Since(r.failingSince) >= d
+}
+
+// finish waits for the workers and returns err, with what they could not record.
+func (r *round) finish(err error) error {
+	r.workers.Wait() // always nil
+	close(r.results)
+	for res := range r.results {
+		if res.lost != nil {
+			err = errors.Join(err, res.lost)
+		}
+	}
+	return err
+}
