@@ -43,7 +43,7 @@ func (s *Service) Create(ctx context.Context, fields crud.Document, opts CreateO
 	if err != nil {
 		return Created{}, err
 	}
-	group, err := s.checkNew(ctx, user)
+	group, err := s.checkNew(ctx, user, s.groups.group)
 	if err != nil {
 		return Created{}, err
 	}
@@ -87,7 +87,7 @@ func nameDigests(user crud.Document) []string {
 // checkNew checks the fields of a user that is to be made, and returns its group. It
 // states the state: by another default of the collection the user could not log in, but
 // its account could.
-func (s *Service) checkNew(ctx context.Context, user crud.Document) (*group, error) {
+func (s *Service) checkNew(ctx context.Context, user crud.Document, find groupFinder) (*group, error) {
 	standard, err := checkStandard(user)
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func (s *Service) checkNew(ctx context.Context, user crud.Document) (*group, err
 	if err := checkNotExpired(user, s.Now()); err != nil {
 		return nil, err
 	}
-	group, err := s.groups.group(ctx, *standard.UserGroup)
+	group, err := find(ctx, *standard.UserGroup)
 	if err != nil {
 		return nil, err
 	}
@@ -262,7 +262,7 @@ func (s *Service) planAdoption(ctx context.Context, user crud.Document, authUser
 	if err := completeFromAccount(user, account); err != nil {
 		return nil, err
 	}
-	if _, err := s.checkNew(ctx, user); err != nil {
+	if _, err := s.checkNew(ctx, user, s.groups.group); err != nil {
 		return nil, err
 	}
 	if account.Blocked && s.mayLogIn(user) {

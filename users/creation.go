@@ -20,12 +20,7 @@ type creation struct {
 }
 
 // undoingMark is the mark that takes the place of mark.
-func undoingMark(mark string) string {
-	if mark == registeringMark {
-		return unregisteringMark
-	}
-	return uncreatingMark
-}
+func undoingMark(mark string) string { return "un" + mark }
 
 func (s *Service) insertUser(c *creation) step {
 	return step{
@@ -39,11 +34,14 @@ func (s *Service) insertUser(c *creation) step {
 	}
 }
 
+// withoutAccount are the ways in which a user has no account.
+var withoutAccount = []any{
+	map[string]any{"authUserId": map[string]any{"$exists": false}},
+	map[string]any{"authUserId": ""},
+}
+
 func (s *Service) markUser(c *creation) step {
-	free := map[string]any{"_id": c.userID, "$or": []any{
-		map[string]any{"authUserId": map[string]any{"$exists": false}},
-		map[string]any{"authUserId": ""},
-	}}
+	free := map[string]any{"_id": c.userID, "$or": withoutAccount}
 	return step{
 		name: "mark user",
 		do:   func(ctx context.Context) error { return s.swap(ctx, free, c.mark+c.account.Key) },
@@ -68,10 +66,10 @@ func (s *Service) removeMarked(ctx context.Context, mark, key string) error {
 	ids := []any{mark + key, undoingMark(mark) + key}
 	all := crud.Query{Filter: map[string]any{"authUserId": map[string]any{"$in": ids}}, States: crud.AllStates}
 	return insist(ctx, func(ctx context.Context) (err error) {
-		if mark == registeringMark {
-			_, err = s.Users.PatchAll(ctx, all, unset("authUserId"))
-		} else {
+		if mark == creatingMark {
 			_, err = s.Users.DeleteAll(ctx, all)
+		} else {
+			_, err = s.Users.PatchAll(ctx, all, unset("authUserId"))
 		}
 		return err
 	})

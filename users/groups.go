@@ -15,6 +15,7 @@ import (
 	"github.com/kaptinlin/jsonschema"
 
 	"user-manager/crud"
+	"user-manager/csvimport"
 )
 
 // maxProblems bounds how many problems of a user are told at once.
@@ -29,7 +30,7 @@ type group struct {
 	// accountsDisabled: the group's users get no account.
 	accountsDisabled bool
 	schema           *jsonschema.Schema
-	definition       map[string]any // the schema as the configuration has it
+	cells            *csvimport.Schema // how a CSV file's cells are read
 }
 
 // groups reads groups from the store and keeps their compiled schemas.
@@ -39,6 +40,9 @@ type groups struct {
 	mu       sync.Mutex
 	compiled map[string]compiledGroup // by name; guarded by mu
 }
+
+// A groupFinder returns the group with a name, as [groups.group] does.
+type groupFinder = func(ctx context.Context, name string) (*group, error)
 
 // A compiledGroup is a group as it was compiled of one version of its document.
 type compiledGroup struct {
@@ -117,7 +121,7 @@ func compileGroup(name string, config crud.Document) (*group, error) {
 		return nil, &SchemaError{name, err}
 	}
 	disabled, _ := config["authUserCreationDisabled"].(bool)
-	return &group{name: name, accountsDisabled: disabled, schema: schema, definition: definition}, nil
+	return &group{name: name, accountsDisabled: disabled, schema: schema, cells: csvimport.NewSchema(withStandardTypes(definition))}, nil
 }
 
 // compileSchema compiles a group's schema as this service reads it: formats are
@@ -168,6 +172,26 @@ func withStandardFields(schema map[string]any) map[string]any {
 			schema["unevaluatedProperties"] = false
 		}
 	}
+	return schema
+}
+
+// standardTypes are what the standard fields are where a schema does not declare them.
+var standardTypes = map[string]any{
+	"username":       map[string]any{"type": "string"},
+	"email":          map[string]any{"type": "string"},
+	"blocked":        map[string]any{"type": "boolean"},
+	"userGroup":      map[string]any{"type": "string"},
+	"roles":          map[string]any{"type": "array", "items": map[string]any{"type": "string"}},
+	"expirationDate": map[string]any{"type": "string"}, // checked as every user's
+}
+
+// withStandardTypes returns the schema with the standard fields among its properties.
+func withStandardTypes(schema map[string]any) map[string]any {
+	schema = maps.Clone(schema)
+	declared, _ := schema["properties"].(map[string]any)
+	properties := maps.Clone(standardTypes)
+	maps.Copy(properties, declared)
+	schema["properties"] = properties
 	return schema
 }
 
@@ -256,10 +280,12 @@ func checkTypes(schema any) error {
 // check refuses a user that does not match the group's schema. The message names the
 // fields.
 func (g *group) check(user crud.Document) error {
-	if found := g.problems(user); len(found) > 0 {
-		return refuse(ErrInvalid, "the user does not match the schema of group %q: %s", g.name, strings.Join(found, "; "))
+	found := g.problems(user)
+	if len(found) == 0 {
+		return nil
 	}
-	return nil
+	message := fmt.Sprintf("the user does not match the schema of group %q: %s", g.name, strings.Join(found, "; "))
+	return &Refusal{ErrInvalid, message, found}
 }
 
 // problems says how the user does not match the group's schema, field by field and

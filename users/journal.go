@@ -20,6 +20,7 @@ import (
 const (
 	noteCreate   = "create"
 	noteRegister = "register"
+	noteActivate = "activate"
 	noteWithID   = "with-id"
 	noteChange   = "change"
 	noteDelete   = "delete"

@@ -34,6 +34,15 @@ func (s *Service) registerOrder(c *creation) []step {
 	}
 }
 
+// An activation (activate.go) does what registerOrder does to many users at once: it
+// marks them, makes their accounts and links them. It is not undone but gone on with,
+// by whoever runs its job next; only a user whose account cannot be made loses its mark.
+
+// refreshOrder makes an account what its user says it is.
+func (s *Service) refreshOrder(r *refresh) []step {
+	return []step{s.updateAccount(r)}
+}
+
 // adoptOrder makes a user of an account that exists.
 func (s *Service) adoptOrder(a *adoption) []step {
 	var steps []step

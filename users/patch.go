@@ -36,7 +36,7 @@ func (s *Service) Patch(ctx context.Context, id string, body crud.Document, para
 		return nil, err
 	}
 	defer end()
-	p, err := s.planPatch(ctx, id, before, operators, update, params)
+	p, _, err := s.planPatch(ctx, id, before, operators, update, params, s.groups.group)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func parseUpdate(operators crud.Document) (document.Update, error) {
 // planPatch checks what the user would become and finds what the account must be
 // told. A field that the client names is told even if it stays as it was, so that a
 // call made again mends what an earlier one left.
-func (s *Service) planPatch(ctx context.Context, id string, before, operators crud.Document, update document.Update, params url.Values) (*patch, error) {
+func (s *Service) planPatch(ctx context.Context, id string, before, operators crud.Document, update document.Update, params url.Values, find groupFinder) (_ *patch, after crud.Document, err error) {
 	caller := upstream.CallerFrom(ctx)
 	p := &patch{
 		userID:     id,
@@ -108,18 +108,17 @@ func (s *Service) planPatch(ctx context.Context, id string, before, operators cr
 		field, _, _ := strings.Cut(touch.Path, ".")
 		p.fields = append(p.fields, field)
 	}
-	after, err := update.Apply(before, s.Now())
-	if err != nil {
-		return nil, refuse(ErrInvalid, "body: %s", err)
+	if after, err = update.Apply(before, s.Now()); err != nil {
+		return nil, nil, refuse(ErrInvalid, "body: %s", err)
 	}
-	if err := s.checkPatched(ctx, p, after); err != nil {
-		return nil, err
+	if err := s.checkPatched(ctx, p, after, find); err != nil {
+		return nil, nil, err
 	}
 	s.planAccount(p, after)
-	return p, nil
+	return p, after, nil
 }
 
-func (s *Service) checkPatched(ctx context.Context, p *patch, after crud.Document) error {
+func (s *Service) checkPatched(ctx context.Context, p *patch, after crud.Document, find groupFinder) error {
 	standard, err := checkStandard(after)
 	if err != nil {
 		return err
@@ -135,7 +134,7 @@ func (s *Service) checkPatched(ctx context.Context, p *patch, after crud.Documen
 			return err
 		}
 	}
-	group, err := s.groups.group(ctx, *standard.UserGroup)
+	group, err := find(ctx, *standard.UserGroup)
 	if err != nil {
 		return err
 	}
@@ -186,7 +185,9 @@ func (s *Service) target(ctx context.Context, id string, params url.Values) (cru
 		return nil, err
 	}
 	if marked(user) {
-		s.journal.adopt(markedNote(user), s.leftOver()) // in case nobody is at it any more
+		if n := markedNote(user); n.Kind != noteActivate { // a job's, which goes on after a crash
+			s.journal.adopt(n, s.leftOver()) // in case nobody is at it any more
+		}
 		return nil, refuse(ErrConflict, "the user's account is just being created; try again")
 	}
 	return user, nil

@@ -20,6 +20,9 @@ const (
 	// foreignAge is the least time after which another process's note counts as left
 	// over.
 	foreignAge = 5 * time.Minute
+	// longestActivation is after how long an activation that nobody kept is surely over:
+	// a provider may take two hours for its part of it.
+	longestActivation = 3 * time.Hour
 	// longestOperation is how many calls may follow each other in one operation and its
 	// undoing, and more.
 	longestOperation = 20
@@ -93,6 +96,13 @@ func (s *Service) Unsettled() int { return s.journal.unsettled() }
 // process died, as far as the journal has none.
 func (s *Service) loadMarked(ctx context.Context, age time.Duration) error {
 	for _, mark := range marks {
+		left := age
+		if mark == activatingMark { // an activation is resumed, unless nobody kept it
+			if s.JobsAreKept {
+				continue
+			}
+			left = max(age, longestActivation)
+		}
 		// a range, which an index knows: from the mark to what is just beyond it
 		prefix := map[string]any{"$gte": mark, "$lt": strings.TrimSuffix(mark, "|") + "}"}
 		q := crud.Query{Filter: map[string]any{"authUserId": prefix}, States: crud.AllStates}
@@ -100,7 +110,7 @@ func (s *Service) loadMarked(ctx context.Context, age time.Duration) error {
 			if err != nil {
 				return err
 			}
-			s.journal.adopt(markedNote(user), age)
+			s.journal.adopt(markedNote(user), left)
 		}
 	}
 	return nil
@@ -109,8 +119,11 @@ func (s *Service) loadMarked(ctx context.Context, age time.Duration) error {
 // markedNote returns the note that the user's mark stands for.
 func markedNote(user crud.Document) note {
 	mark, key, _ := strings.Cut(text(user, "authUserId"), "|")
-	if mark += "|"; mark == registeringMark || mark == unregisteringMark {
+	switch mark + "|" {
+	case registeringMark, undoingMark(registeringMark):
 		return note{Kind: noteRegister, UserID: text(user, "_id"), Key: key}
+	case activatingMark, undoingMark(activatingMark):
+		return note{Kind: noteActivate, UserID: text(user, "_id"), Key: key}
 	}
 	return note{Kind: noteCreate, Key: key}
 }
@@ -131,6 +144,32 @@ func (s *Service) turn(ctx context.Context, id string) (userID string, end func(
 		}
 	}
 	return id, unlock, nil
+}
+
+// turns is turn for an operation on several users, whose ids are distinct and as the
+// store writes them. Those that something is left of which cannot be settled are busy.
+func (s *Service) turns(ctx context.Context, ids []string) (busy map[string]bool, end func(), err error) {
+	var unlocks []func()
+	end = func() {
+		for _, unlock := range slices.Backward(unlocks) {
+			unlock()
+		}
+	}
+	for _, id := range slices.Sorted(slices.Values(ids)) { // in one order everywhere, or two would wait for each other
+		unlock, err := s.locks.lock(ctx, id)
+		if err != nil {
+			end()
+			return nil, nil, err
+		}
+		unlocks = append(unlocks, unlock)
+	}
+	busy = map[string]bool{}
+	for _, n := range s.journal.settleable(true, func(n note) bool { return n.UserID != "" && slices.Contains(ids, n.UserID) }) {
+		if !s.settleLocked(ctx, n) {
+			busy[n.UserID] = true
+		}
+	}
+	return busy, end, nil
 }
 
 // turnOn is turn for an operation on a user as it is: it returns the user too.
@@ -223,6 +262,8 @@ func (s *Service) finishOrUndo(ctx context.Context, n note, certain bool) error 
 		return s.undoCreation(ctx, n, creatingMark)
 	case noteRegister:
 		return s.undoCreation(ctx, n, registeringMark)
+	case noteActivate:
+		return s.undoCreation(ctx, n, activatingMark)
 	case noteWithID:
 		return s.settleAdoption(ctx, n, certain)
 	case noteDelete:

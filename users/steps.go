@@ -40,6 +40,23 @@ func insist(ctx context.Context, call func(context.Context) error) error {
 	return err
 }
 
+// whileBusy makes a call again, a few times, when the upstream did nothing because it has
+// too much to do; and waits as long as it asks, within bounds.
+func whileBusy(ctx context.Context, call func(context.Context) error) error {
+	const tries, first, longest = 6, time.Second, 30 * time.Second
+	for try := 0; ; try++ {
+		err := call(ctx)
+		if upstream.Status(err) != http.StatusTooManyRequests || try+1 == tries {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(min(max(upstream.RetryAfter(err), first<<try), longest)):
+		}
+	}
+}
+
 // ignore returns err unless it is of the given kind.
 func ignore(err, kind error) error {
 	if errors.Is(err, kind) {

@@ -14,13 +14,16 @@ import (
 // answer, which user is whose. To undo the making, the mark is first changed to one
 // that says so: from then on the account's id can no longer come to be in the user.
 const (
-	creatingMark      = "creating|"
-	registeringMark   = "registering|"
-	uncreatingMark    = "uncreating|"
-	unregisteringMark = "unregistering|"
+	creatingMark    = "creating|"
+	registeringMark = "registering|"
+	activatingMark  = "activating|"
 )
 
-var marks = []string{creatingMark, registeringMark, uncreatingMark, unregisteringMark}
+var marks = []string{
+	creatingMark, undoingMark(creatingMark),
+	registeringMark, undoingMark(registeringMark),
+	activatingMark, undoingMark(activatingMark),
+}
 
 // text returns the text in a field of doc, or "".
 func text(doc crud.Document, field string) string {

@@ -30,6 +30,8 @@ var (
 type Refusal struct {
 	Kind    error // one of the kinds above
 	Message string
+	// problems say how a user does not match its group's schema, if that is why.
+	problems []string
 }
 
 // Error is the message.
@@ -54,6 +56,9 @@ type Config struct {
 	// StoreIsOurs says that no other process works on the store: then whatever the
 	// journal has open at start is left over from a crash.
 	StoreIsOurs bool
+	// JobsAreKept says that an activation which a crash interrupts goes on at the next
+	// start; otherwise it is undone there.
+	JobsAreKept bool
 	Provider    providers.Provider
 	Log         *slog.Logger
 	// Timeout bounds each call of the provider; the store's client has its own.
@@ -79,6 +84,7 @@ type Config struct {
 type Service struct {
 	Config
 	provider  bounded
+	importer  providers.Importer // nil: the provider takes one account at a time
 	groups    *groups
 	journal   *journal
 	recovered atomic.Bool // the notes of earlier processes are known
@@ -92,10 +98,12 @@ func New(cfg Config) *Service {
 		cfg.Now = time.Now
 	}
 	provider := bounded{cfg.Provider, cfg.Timeout}
+	importer, _ := cfg.Provider.(providers.Importer)
 	cfg.Provider = nil // only within bounds
 	return &Service{
 		Config:   cfg,
 		provider: provider,
+		importer: importer,
 		groups:   newGroups(cfg.Groups),
 		journal:  newJournal(cfg.Journal, cfg.Now),
 	}

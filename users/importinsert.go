@@ -1,0 +1,204 @@
+package users
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"user-manager/crud"
+	"user-manager/upstream"
+)
+
+// insertion is a row that is to become a user.
+type insertion struct {
+	row  int
+	user crud.Document
+}
+
+// insert makes users of rows, many at once. Rows that take a name that an earlier one of
+// them takes come behind it, in a round of their own.
+func (im *importer) insert(ctx context.Context, batch *importBatch, rows []insertion) error {
+	for len(rows) > 0 {
+		now, later := im.apart(rows)
+		if err := im.insertRound(ctx, batch, now); err != nil {
+			return err
+		}
+		rows = later
+	}
+	return nil
+}
+
+// apart splits rows so that no two of the first part have the same value in a unique
+// field.
+func (im *importer) apart(rows []insertion) (now, later []insertion) {
+	taken := map[string]bool{}
+	for _, r := range rows {
+		names := im.namesOf(r.user)
+		if slices.ContainsFunc(names, func(name string) bool { return taken[name] }) {
+			later = append(later, r)
+			continue
+		}
+		for _, name := range names {
+			taken[name] = true
+		}
+		now = append(now, r)
+	}
+	return now, later
+}
+
+// insertRound inserts rows, without those that the store refuses.
+func (im *importer) insertRound(ctx context.Context, batch *importBatch, rows []insertion) error {
+	for len(rows) > 0 {
+		since := im.Now()
+		ids, err := im.insertAll(ctx, rows)
+		if err == nil {
+			for i, id := range ids {
+				batch.inserted(rows[i].row, id)
+			}
+			return nil
+		}
+		if i, why := refusedItem(err); i >= 0 && i < len(rows) {
+			batch.invalid(rows[i].row, "the store refuses the user: "+why)
+			rows = slices.Delete(rows, i, i+1)
+			continue
+		}
+		if upstream.Refused(err) && !errors.Is(err, crud.ErrDuplicate) {
+			return err
+		}
+		if rows, err = im.afterOpenInsert(ctx, batch, rows, since, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (im *importer) insertAll(ctx context.Context, rows []insertion) (ids []string, err error) {
+	docs := make([]crud.Document, len(rows))
+	for i, r := range rows {
+		docs[i] = r.user
+	}
+	err = whileBusy(ctx, func(ctx context.Context) error {
+		ids, err = im.Users.InsertAll(ctx, docs)
+		return err
+	})
+	return ids, err
+}
+
+var refusedItemForm = regexp.MustCompile(`^body/([0-9]+)[ /](.*)$`)
+
+// refusedItem returns which item of a bulk the store refused by its schema, and why in
+// its own words; -1 when it was not that.
+func refusedItem(err error) (i int, why string) {
+	refusal, ok := errors.AsType[*upstream.Error](err)
+	if !ok || refusal.Status != http.StatusBadRequest {
+		return -1, ""
+	}
+	parts := refusedItemForm.FindStringSubmatch(refusal.Message)
+	if parts == nil {
+		return -1, ""
+	}
+	i, err = strconv.Atoi(parts[1])
+	if err != nil {
+		return -1, ""
+	}
+	return i, parts[2]
+}
+
+// afterOpenInsert finds out what an insertion has done that met a duplicate or got no
+// answer, and returns the rows that are still to be inserted. The store inserts in order
+// up to the first duplicate, so what it did are the first rows.
+func (im *importer) afterOpenInsert(ctx context.Context, batch *importBatch, rows []insertion, since time.Time, cause error) ([]insertion, error) {
+	duplicate := errors.Is(cause, crud.ErrDuplicate)
+	if duplicate {
+		im.learnUnique(cause)
+	}
+	found, err := im.look(ctx, rows, since)
+	if err != nil {
+		im.Log.WarnContext(ctx, "users whose insertion is open not looked for", "err", err)
+		return nil, cause
+	}
+	ids := found.inserted(rows)
+	for i, id := range ids {
+		batch.inserted(rows[i].row, id)
+	}
+	switch rows = rows[len(ids):]; {
+	case len(rows) == 0:
+		return nil, nil
+	case !duplicate:
+		return nil, cause
+	}
+	return im.withoutTaken(batch, rows, found), nil
+}
+
+// withoutTaken returns rows without those that have a value which another user has. The
+// first of them is one at which the store has stopped.
+func (im *importer) withoutTaken(batch *importBatch, rows []insertion, found *lookup) []insertion {
+	var free []insertion
+	for i, r := range rows {
+		field := found.taken(r.user, "")
+		switch {
+		case field != "":
+			batch.invalid(r.row, takenProblem(field))
+		case i == 0:
+			batch.invalid(r.row, "a value that must be unique is taken by another user")
+		default:
+			free = append(free, r)
+		}
+	}
+	return free
+}
+
+func takenProblem(field string) string {
+	return field + ": another user has this value"
+}
+
+var duplicateKeyForm = regexp.MustCompile(`dup key: \{ (.*)`)
+
+// learnUnique notes the fields of a unique index that a refusal names in the words of the
+// database. They are no more than a hint: what has them is looked at.
+func (im *importer) learnUnique(err error) {
+	refusal, ok := errors.AsType[*upstream.Error](err)
+	if !ok {
+		return
+	}
+	key := duplicateKeyForm.FindStringSubmatch(refusal.Message)
+	if key == nil {
+		return
+	}
+	var fields uniqueKey
+	for _, name := range duplicateFieldForm.FindAllStringSubmatch(key[1], -1) {
+		fields = append(fields, name[1])
+	}
+	known := func(k uniqueKey) bool { return slices.Equal(k, fields) }
+	if len(fields) > 0 && len(im.uniques) < maxUniques && !slices.ContainsFunc(im.uniques, known) {
+		im.uniques = append(im.uniques, fields)
+	}
+}
+
+var duplicateFieldForm = regexp.MustCompile(`(?:^|, )([A-Za-z_][\w.]*): `)
+
+// maxUniques bounds how many unique indexes are looked at.
+const maxUniques = 16
+
+// tryInsert finds out which rows could be inserted: those whose names neither a user nor
+// an earlier row has.
+func (im *importer) tryInsert(ctx context.Context, batch *importBatch) error {
+	found, err := im.owners(ctx, usersOf(batch.insertions))
+	if err != nil {
+		return err
+	}
+	for _, r := range batch.insertions {
+		if field := cmp.Or(found.taken(r.user, ""), im.seenBefore(r.user)); field != "" {
+			batch.invalid(r.row, takenProblem(field))
+			continue
+		}
+		im.see(r.user)
+		batch.inserted(r.row, "")
+	}
+	return nil
+}
