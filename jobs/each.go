@@ -48,6 +48,7 @@ func (p *Pacer) Each(ctx context.Context, ids iter.Seq2[string, error], limit in
 	r := &round{pacer: p, limit: max(limit, 1), next: next, do: do, record: record}
 	r.results = make(chan result, r.limit)
 	r.workers.SetLimit(r.limit)
+	defer r.workers.Wait() // also when ids panic
 	going := context.WithoutCancel(ctx)
 	for {
 		a, err := r.pick(ctx)

@@ -27,8 +27,6 @@ type Pacer struct {
 	epoch   int        // how often the pace was lowered; guarded by mu
 	streak  int        // how often since the last success; guarded by mu
 	ceiling rate.Limit // the pace that was too much; guarded by mu
-	calls   int        // in this epoch; guarded by mu
-	since   time.Time  // first call of the epoch; guarded by mu
 }
 
 // NewPacer returns a pacer of at most perSecond calls a second; 0: no limit, until the
@@ -55,35 +53,32 @@ func (p *Pacer) pausedUntil() time.Time {
 	return p.until
 }
 
-// begin counts a call, and returns what to give to succeeded or throttled.
+// begin returns what to tell succeeded or throttled of a call that begins now.
 func (p *Pacer) begin() (epoch int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.calls == 0 {
-		p.since = time.Now()
-	}
-	p.calls++
 	return p.epoch
 }
 
-// succeeded raises the pace a little: by a fiftieth of what was too much while it is
-// below that, and by a tenth of this above.
+// succeeded raises the pace a little: back to what was too much, then slowly by a
+// quarter of that, for it may be too much still, and from there as before.
 func (p *Pacer) succeeded(epoch int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if epoch < p.epoch || p.epoch == 0 {
+	if epoch < p.epoch {
 		return
 	}
 	p.streak = 0
 	pace := p.limiter.Limit()
-	if pace >= p.most {
-		return
+	switch {
+	case pace >= p.most:
+	case pace < p.ceiling:
+		p.setPace(pace + p.ceiling/50)
+	case pace < p.ceiling*5/4:
+		p.setPace(pace + p.ceiling/500)
+	default:
+		p.setPace(pace + pace/50)
 	}
-	step := p.ceiling / 50
-	if pace > p.ceiling {
-		step /= 10
-	}
-	p.setPace(pace + step)
 }
 
 // setPace changes the pace; mu is held.
@@ -94,9 +89,10 @@ func (p *Pacer) setPace(pace rate.Limit) {
 	p.limiter.SetLimit(min(pace, p.most))
 }
 
-// throttled pauses all calls, for as long as the upstream asks, and halves the pace. Of
-// calls that were under way together only the first lowers it. It returns how much
-// longer the pause has become.
+// throttled pauses all calls, for as long as the upstream asks, and halves the pace,
+// unless nothing has succeeded since that was done before: then the pause was too
+// short. Calls that were under way together count as one. It returns how much longer
+// the pause has become.
 func (p *Pacer) throttled(epoch int, after time.Duration) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -107,17 +103,13 @@ func (p *Pacer) throttled(epoch int, after time.Duration) time.Duration {
 	if after <= 0 {
 		after = jittered(min(firstWait<<min(p.streak, 10), lastWait))
 	}
-	p.ceiling = min(p.limiter.Limit(), p.measured(now), fastest)
-	p.setPace(max(p.ceiling/2, slowest))
+	if p.streak == 0 {
+		p.ceiling = min(p.limiter.Limit(), fastest)
+		p.setPace(max(p.ceiling/2, slowest))
+	}
 	p.epoch++
 	p.streak++
-	p.calls = 0
 	return p.pause(now, after)
-}
-
-// measured is the pace at which this epoch's calls were made; mu is held.
-func (p *Pacer) measured(now time.Time) rate.Limit {
-	return max(rate.Limit(float64(p.calls)/max(now.Sub(p.since).Seconds(), 0.001)), slowest)
 }
 
 // pause lets no call begin for a while, and returns how much longer it is than before;
