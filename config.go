@@ -18,7 +18,9 @@ import (
 
 	"user-manager/crud/document"
 	"user-manager/crud/embedded"
+	"user-manager/jobs"
 	"user-manager/providers"
+	"user-manager/secret"
 	"user-manager/upstream"
 	"user-manager/users"
 	"user-manager/validation"
@@ -33,6 +35,8 @@ type config struct {
 	maxBody    int64
 
 	store           storeConfig
+	imports         importConfig
+	jobs            jobsConfig
 	upstreamTimeout time.Duration
 	// passRefusals: documented 500s carry the upstream's own 4xx status.
 	passRefusals bool
@@ -51,12 +55,27 @@ type config struct {
 }
 
 type storeConfig struct {
-	url                           string // "" means embedded
-	users, groups, roles, journal string // paths; "" means none
-	path, sync                    string
-	expose                        bool
-	firstGroups                   []document.Document   // what an empty store starts with
-	declared                      []embedded.Definition // by files
+	url                                 string // "" means embedded
+	users, groups, roles, journal, jobs string // paths; "" means none
+	path, sync                          string
+	expose                              bool
+	firstGroups                         []document.Document   // what an empty store starts with
+	declared                            []embedded.Definition // by files
+}
+
+type importConfig struct {
+	maxBytes  int64 // of a file
+	batchSize int   // rows
+}
+
+type jobsConfig struct {
+	maxBody            int64
+	concurrency, queue int
+	retention          time.Duration
+	mailsPerSecond     float64
+	webhookURL         string // "" means none
+	webhookSecret      secret.Text
+	webhookHosts       []string
 }
 
 // An enrichment is the file at CONFIGURATION_PATH.
@@ -95,6 +114,11 @@ func loadConfig(lookup func(string) (string, bool)) (config, error) {
 		},
 	}
 	cfg.store = r.store()
+	cfg.imports = importConfig{
+		maxBytes:  int64(r.number("USER_IMPORT_MAX_BYTES", 1, math.MaxInt32)),
+		batchSize: r.number("USER_IMPORT_BATCH_SIZE", 1, 10_000),
+	}
+	cfg.jobs = r.jobs()
 	cfg.provider = r.provider()
 	if err := providers.Check(cfg.provider, getenv(lookup)); err != nil {
 		r.problems = append(r.problems, err)
@@ -165,6 +189,7 @@ func (r *reader) store() storeConfig {
 		groups:  r.text("UMS_CONFIG_CRUD_ENDPOINT"),
 		roles:   r.text("ROLES_CRUD_ENDPOINT"),
 		journal: r.text("JOURNAL_CRUD_ENDPOINT"),
+		jobs:    r.text("JOBS_CRUD_ENDPOINT"),
 		path:    r.text("EMBEDDED_PATH"),
 		sync:    r.oneOf("EMBEDDED_SYNC", "full", "normal"),
 		expose:  r.flag("EMBEDDED_CRUD_EXPOSE"),
@@ -181,10 +206,39 @@ func (r *reader) store() storeConfig {
 	s.groups = cmp.Or(s.groups, "/ums-config")
 	s.roles = cmp.Or(s.roles, "/roles")
 	s.journal = cmp.Or(s.journal, "/journal")
+	s.jobs = cmp.Or(s.jobs, "/jobs")
 	s.firstGroups = r.startGroups("USER_GROUPS_FILE")
 	s.declared = r.definitions("COLLECTION_DEFINITION_FOLDER")
 	r.distinct(s)
 	return s
+}
+
+func (r *reader) jobs() jobsConfig {
+	j := jobsConfig{
+		maxBody:        int64(r.number("JOBS_MAX_BODY_BYTES", 1, math.MaxInt32)),
+		concurrency:    r.number("JOBS_CONCURRENCY", 1, 64),
+		queue:          r.number("JOBS_MAX_QUEUED", 1, 10_000),
+		retention:      r.duration("JOBS_RETENTION"),
+		mailsPerSecond: r.rate("AUTH0_BULK_CHANGE_PASSWORD_RATE_LIMIT_PER_SECOND"),
+		webhookURL:     r.text("JOBS_WEBHOOK_URL"),
+		webhookSecret:  secret.New(r.text("WEBHOOK_SECRET")),
+	}
+	for _, host := range r.list("WEBHOOK_ALLOWED_HOSTS") {
+		j.webhookHosts = append(j.webhookHosts, strings.ToLower(host))
+	}
+	hook := jobs.Webhook{Secret: j.webhookSecret, AllowedHosts: j.webhookHosts}
+	if err := hook.Check(); err != nil {
+		r.wrong("WEBHOOK_SECRET", "%v", err)
+	}
+	if len(j.webhookHosts) > 0 && j.webhookSecret.IsZero() {
+		r.wrong("WEBHOOK_SECRET", "is required with WEBHOOK_ALLOWED_HOSTS: callbacks are signed with it")
+	}
+	if j.webhookURL != "" {
+		if err := hook.CheckURL(j.webhookURL); err != nil {
+			r.wrong("JOBS_WEBHOOK_URL", "%v; WEBHOOK_ALLOWED_HOSTS lists those that are", err)
+		}
+	}
+	return j
 }
 
 // remote completes the settings of a CRUD Service over the network.
@@ -214,7 +268,7 @@ func (r *reader) remote(s *storeConfig, service string) {
 func (r *reader) distinct(s storeConfig) {
 	names := map[string]string{}
 	for _, c := range []struct{ name, path string }{
-		{"USERS_CRUD_ENDPOINT", s.users}, {"UMS_CONFIG_CRUD_ENDPOINT", s.groups}, {"ROLES_CRUD_ENDPOINT", s.roles}, {"JOURNAL_CRUD_ENDPOINT", s.journal},
+		{"USERS_CRUD_ENDPOINT", s.users}, {"UMS_CONFIG_CRUD_ENDPOINT", s.groups}, {"ROLES_CRUD_ENDPOINT", s.roles}, {"JOURNAL_CRUD_ENDPOINT", s.journal}, {"JOBS_CRUD_ENDPOINT", s.jobs},
 	} {
 		path := strings.Trim(c.path, "/")
 		if other, taken := names[path]; taken {

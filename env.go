@@ -52,6 +52,15 @@ func (r *reader) number(name string, least, most int) int {
 	return n
 }
 
+// rate reads a number of things a second, fractions allowed.
+func (r *reader) rate(name string) float64 {
+	n, err := strconv.ParseFloat(r.text(name), 64)
+	if err != nil || !(n > 0 && n <= 1_000_000) {
+		r.wrong(name, "must be a number above 0 and at most 1000000, not %q", r.text(name))
+	}
+	return n
+}
+
 func (r *reader) duration(name string) time.Duration {
 	d, err := time.ParseDuration(r.text(name))
 	if err != nil || d <= 0 {

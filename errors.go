@@ -92,6 +92,9 @@ func (a *api) classify(err error) (status int, message string) {
 }
 
 func (a *api) classifyUpstream(operation *operationError, failed *upstream.Error) (status int, message string) {
+	if broken, ok := errors.AsType[*users.ImportError](operation); ok {
+		return http.StatusInternalServerError, fmt.Sprintf("Error while %s: %s", operation.doing, failed.Error()+broken.Progress())
+	}
 	own := cmp.Or(failed.Message, failed.Error())
 	if partial, ok := errors.AsType[*users.PartialError](operation); ok && partial.Changed > 0 {
 		own = fmt.Sprintf("%s (%d users were changed before)", own, partial.Changed)

@@ -45,9 +45,10 @@ type failure struct {
 }
 
 // answer makes an http.Handler of h: it alone writes errors, and logs each once.
-func (a *api) answer(h handler) http.Handler {
+// A body larger than maxBody is refused.
+func (a *api) answer(h handler, maxBody int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(unwrapped(w), r.Body, a.maxBody)
+		r.Body = http.MaxBytesReader(unwrapped(w), r.Body, maxBody)
 		err := upstream.Protect(func() error { return h(w, r) })
 		if err == nil {
 			return
@@ -170,21 +171,24 @@ func decodeForm[T any](r *http.Request) (T, error) {
 
 // decodeJSON reads the one JSON value of the body.
 func decodeJSON(r *http.Request, to any, strict bool) error {
-	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != "application/json" {
-		return &requestError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type: must be application/json, not %q", r.Header.Get("Content-Type"))}
-	}
-	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return &requestError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type: the charset of JSON is utf-8, not %q", charset)}
-	}
-	body, err := readText(r)
+	body, err := readJSON(r)
 	if err != nil {
 		return err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(body))
 	if strict {
-		decoder.DisallowUnknownFields()
+		return decodeStrict(body, to)
 	}
+	return decodeValue(json.NewDecoder(bytes.NewReader(body)), to)
+}
+
+// decodeStrict reads a JSON value whose fields are all known.
+func decodeStrict(body []byte, to any) error {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	return decodeValue(decoder, to)
+}
+
+func decodeValue(decoder *json.Decoder, to any) error {
 	if err := decoder.Decode(to); err != nil {
 		return bodyError(err)
 	}
@@ -192,6 +196,19 @@ func decodeJSON(r *http.Request, to any, strict bool) error {
 		return badRequest("body: something follows the JSON value")
 	}
 	return nil
+}
+
+// readJSON reads a body that says it is JSON, without the white space around it.
+func readJSON(r *http.Request) ([]byte, error) {
+	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" {
+		return nil, &requestError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type: must be application/json, not %q", r.Header.Get("Content-Type"))}
+	}
+	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return nil, &requestError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type: the charset of JSON is utf-8, not %q", charset)}
+	}
+	body, err := readText(r)
+	return bytes.TrimSpace(body), err
 }
 
 // readText reads the body. One that is not UTF-8 is refused: the decoders would put

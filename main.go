@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"user-manager/jobs"
 	"user-manager/providers"
 	_ "user-manager/providers/fake"
 	"user-manager/users"
@@ -50,9 +52,11 @@ func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 		return err
 	}
 	service.announce(ctx, ln.Addr())
-	g, ctx := errgroup.WithContext(ctx) // the first to fail stops the other
+	g, ctx := errgroup.WithContext(ctx) // the first to fail stops the others
+	service.api.stopping = ctx.Done()
 	g.Go(func() error { return serve(ctx, log, ln, service.api.handler()) })
 	g.Go(func() error { return service.api.users.Run(ctx) })
+	g.Go(func() error { return service.api.jobs.Run(ctx) })
 	return g.Wait()
 }
 
@@ -86,11 +90,11 @@ func open(ctx context.Context, cfg config, lookup func(string) (string, bool), l
 		s.closers = append(s.closers, closer)
 	}
 	s.api = newAPI(cfg, s.store, provider, log)
-	if err := s.api.users.Recover(ctx); err != nil {
+	if err := errors.Join(s.api.users.Recover(ctx), s.api.jobs.Recover(ctx)); err != nil {
 		if s.store.embedded != nil {
-			return nil, fmt.Errorf("settle what an earlier run left open: %w", err)
+			return nil, fmt.Errorf("read what an earlier run left open: %w", err)
 		}
-		log.WarnContext(ctx, "store not reached yet", "err", err) // users.Run tries again
+		log.WarnContext(ctx, "store not reached yet", "err", err) // Run tries again
 	}
 	return s, nil
 }
@@ -105,7 +109,7 @@ func (s *service) close() {
 
 // newAPI joins store and provider.
 func newAPI(cfg config, s *store, provider providers.Provider, log *slog.Logger) *api {
-	return &api{
+	a := &api{
 		log: log,
 		users: users.New(users.Config{
 			Users:          s.users,
@@ -113,6 +117,7 @@ func newAPI(cfg config, s *store, provider providers.Provider, log *slog.Logger)
 			Roles:          s.roles,
 			Journal:        s.journal,
 			StoreIsOurs:    s.embedded != nil,
+			JobsAreKept:    s.jobs != nil,
 			Provider:       provider,
 			Log:            log,
 			Timeout:        cfg.upstreamTimeout,
@@ -132,13 +137,22 @@ func newAPI(cfg config, s *store, provider providers.Provider, log *slog.Logger)
 		timeout:      cfg.upstreamTimeout,
 		passRefusals: cfg.passRefusals,
 		embedded:     s.public(cfg),
+		imports:      cfg.imports,
+		maxJobBody:   cfg.jobs.maxBody,
+		webhook:      &jobs.Webhook{URL: cfg.jobs.webhookURL, Secret: cfg.jobs.webhookSecret, AllowedHosts: cfg.jobs.webhookHosts, Body: callbackOf, Timeout: cfg.upstreamTimeout},
+		streams:      make(chan struct{}, maxStreams),
 	}
+	a.jobs = a.newQueue(cfg, s)
+	return a
 }
 
 // announce says what this is, and that it listens.
 func (s *service) announce(ctx context.Context, addr net.Addr) {
 	if s.store.journal == nil {
 		s.log.WarnContext(ctx, "operations under way are noted in memory only: set JOURNAL_CRUD_ENDPOINT to have a crash leave nothing half done")
+	}
+	if s.store.jobs == nil {
+		s.log.WarnContext(ctx, "jobs are kept in memory only: set JOBS_CRUD_ENDPOINT to have them survive a restart")
 	}
 	s.log.InfoContext(ctx, "listening",
 		"addr", addr.String(), "store", s.store.name, "provider", s.cfg.provider, "version", s.cfg.version)

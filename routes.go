@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"user-manager/apidoc"
+	"user-manager/jobs"
 	"user-manager/providers"
 	"user-manager/upstream"
 	"user-manager/users"
@@ -24,7 +25,13 @@ type api struct {
 	prefix       string // before every route but the status and documentation routes
 	version      string
 	maxBody      int64
-	timeout      time.Duration // of one call of the provider
+	imports      importConfig
+	jobs         *jobs.Queue
+	maxJobBody   int64
+	webhook      *jobs.Webhook   // what callbacks of jobs may be
+	streams      chan struct{}   // holds a value for every stream of events
+	stopping     <-chan struct{} // closed when the service stops: streams end then
+	timeout      time.Duration   // of one call of the provider
 	passRefusals bool
 	embedded     http.Handler // the store, where it is served at /crud/; or nil
 }
@@ -53,7 +60,26 @@ func (a *api) routes() []route {
 		{"PATCH", "/users/{id}", a.patchUser},
 		{"DELETE", "/users/{id}", a.deleteUser},
 		{"POST", "/users/{id}/soft-delete", a.softDeleteUser},
+		{"PATCH", "/users/import", a.importUsers},
+
+		{"POST", "/jobs/bulk-activation", a.startActivation},
+		{"GET", "/jobs/bulk-activation/{id}", a.showActivation},
+		{"GET", "/jobs/bulk-activation/{id}/events", a.activationEvents},
+		{"POST", "/jobs/change-password/bulk", a.startMails},
+		{"GET", "/jobs/change-password/bulk/{id}", a.showMails},
+		{"GET", "/jobs/change-password/bulk/{id}/events", a.mailEvents},
 	}
+}
+
+// bodyLimit returns how large a route's body may be.
+func (a *api) bodyLimit(r route) int64 {
+	switch {
+	case r.path == "/users/import":
+		return a.imports.maxBytes + uploadOverhead
+	case r.method == "POST" && strings.HasPrefix(r.path, "/jobs/"):
+		return a.maxJobBody
+	}
+	return a.maxBody
 }
 
 // statusRoutes are never under the prefix.
@@ -69,8 +95,9 @@ func (a *api) statusRoutes() []route {
 func (a *api) handler() http.Handler {
 	mux := http.NewServeMux()
 	handle := func(prefix string, r route) {
-		mux.Handle(r.method+" "+prefix+r.path, a.answer(r.handle))
-		mux.Handle(r.method+" "+prefix+r.path+"/{$}", a.answer(r.handle))
+		answer := a.answer(r.handle, a.bodyLimit(r))
+		mux.Handle(r.method+" "+prefix+r.path, answer)
+		mux.Handle(r.method+" "+prefix+r.path+"/{$}", answer)
 	}
 	for _, r := range a.routes() {
 		handle(a.prefix, r)

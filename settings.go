@@ -23,6 +23,7 @@ var settings = []setting{
 	{"UMS_CONFIG_CRUD_ENDPOINT", "", "path of the user groups collection; embedded: `/ums-config` when unset"},
 	{"ROLES_CRUD_ENDPOINT", "", "path of the roles collection, for `permissions`; embedded: `/roles` when unset"},
 	{"JOURNAL_CRUD_ENDPOINT", "", "path of a collection that notes operations under way, so that a crash leaves nothing half done; embedded: built in; remote and unset: kept in memory"},
+	{"JOBS_CRUD_ENDPOINT", "", "path of a collection that keeps jobs and their outcomes, so that they survive a restart; embedded: built in; remote and unset: kept in memory"},
 	{"EMBEDDED_PATH", "user-manager.db", "file of the embedded store, or `:memory:`"},
 	{"EMBEDDED_SYNC", "full", "`full`: an acknowledged write survives power loss; `normal`: the last ones may be lost then, but not in a crash"},
 	{"COLLECTION_DEFINITION_FOLDER", "", "folder of the CRUD Service's own collection definition files: the embedded store serves their collections, in the place of its own of the same path"},
@@ -34,6 +35,7 @@ var settings = []setting{
 	{"ALLOW_FAKE_PROVIDER", "false", "let the fake provider run on an address that is not loopback"},
 	{"FAKE_TOKEN_TTL", "1h", "fake: lifetime of an access token"},
 	{"FAKE_REFRESH_TOKEN_TTL", "720h", "fake: lifetime of a refresh token"},
+	{"FAKE_OUTBOX_LIMIT", "1000", "fake: how many mails the outbox keeps, the newest, at most 1,000,000"},
 	{"FAKE_WEBSITE_SCOPE", "false", "fake: login answers with the `sid` cookie and an empty body"},
 	// Users
 	{"RANDOM_PWD_GEN", "true", "accounts always get a random password; `false`: only when none is given"},
@@ -42,6 +44,17 @@ var settings = []setting{
 	{"CUSTOM_USER_ID_KEY", "sub", "property of the provider's user info that holds the account's id"},
 	{"USERINFO_ADDITIONAL_PROPERTIES", "", "comma-separated fields of the user that `/userinfo` adds; unset: all; empty: none"},
 	{"CONFIGURATION_PATH", "", "JSON file `{\"user_id\", \"additionalProperties\"}`: properties of the account that `GET /users/` adds to each user; `user_id` names the user's field with the account's id"},
+	// Many users
+	{"USER_IMPORT_MAX_BYTES", "1048576", "largest CSV file of an import; beyond it 413"},
+	{"USER_IMPORT_BATCH_SIZE", "250", "rows of an import that are written together"},
+	{"JOBS_CONCURRENCY", "4", "jobs that run at once; the others wait"},
+	{"JOBS_MAX_QUEUED", "100", "jobs that may wait; beyond it 503"},
+	{"JOBS_MAX_BODY_BYTES", "16777216", "largest body of a request for a job; beyond it 413"},
+	{"JOBS_RETENTION", "24h", "how long a finished job can be asked for"},
+	{"AUTH0_BULK_CHANGE_PASSWORD_RATE_LIMIT_PER_SECOND", "2", "change-password mails a second of all jobs together; when the provider allows fewer, the jobs slow down"},
+	{"JOBS_WEBHOOK_URL", "", "where the end of every job is posted that names no `callbackUrl`; its host must be among `WEBHOOK_ALLOWED_HOSTS`"},
+	{"WEBHOOK_ALLOWED_HOSTS", "", "comma-separated hosts, or `host:port`, that callbacks may be posted to; unset: none"},
+	{"WEBHOOK_SECRET", "", "what callbacks are signed with, as [Standard Webhooks](https://www.standardwebhooks.com) has it: `whsec_` and base64, or any text"},
 	// Headers
 	{"USERID_HEADER_KEY", "miauserid", "header with the caller's id"},
 	{"GROUPS_HEADER_KEY", "miausergroups", "header with the caller's groups"},

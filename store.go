@@ -23,8 +23,8 @@ type store struct {
 	client   *crud.Client
 	embedded *embedded.Store // nil for a CRUD Service over the network
 
-	users, groups  crud.Collection
-	roles, journal *crud.Collection // nil: there is none
+	users, groups        crud.Collection
+	roles, journal, jobs *crud.Collection // nil: there is none
 }
 
 // openStore opens the embedded store, or a client of the CRUD Service.
@@ -62,6 +62,7 @@ func newStore(cfg config, url string, transport http.RoundTripper) (*store, erro
 		groups:  client.Collection(cfg.store.groups),
 		roles:   optional(cfg.store.roles),
 		journal: optional(cfg.store.journal),
+		jobs:    optional(cfg.store.jobs),
 	}, nil
 }
 
@@ -99,7 +100,9 @@ func collections(s storeConfig) []embedded.Definition {
 			all = append(all, ours)
 		}
 	}
-	all = append(all, embedded.Definition{Name: "journal", Path: s.journal, DefaultState: crud.Public, Open: true, Internal: true})
+	all = append(all,
+		embedded.Definition{Name: "journal", Path: s.journal, DefaultState: crud.Public, Open: true, Internal: true},
+		embedded.Jobs(s.jobs))
 	return append(all, fake.Collections()...)
 }
 

@@ -49,10 +49,13 @@ type ImportError struct {
 }
 
 // Error says why it broke off and how far it had come.
-func (e *ImportError) Error() string {
+func (e *ImportError) Error() string { return e.Err.Error() + e.Progress() }
+
+// Progress says how far it had come, as the end of a sentence.
+func (e *ImportError) Progress() string {
 	r := e.Report
-	return fmt.Sprintf("%s; %d users were inserted and %d updated before, %d rows were invalid, up to row %d",
-		e.Err, len(r.Inserted), len(r.Updated), len(r.Invalid), r.LastRow)
+	return fmt.Sprintf("; before that %d users were inserted and %d updated, and %d rows were invalid, up to row %d",
+		len(r.Inserted), len(r.Updated), len(r.Invalid), max(r.LastRow, 1))
 }
 
 // Unwrap returns why the import broke off.

@@ -28,7 +28,9 @@ func compile(node any) (*schema, error) {
 		return nil, err
 	}
 	compiler := jsonschema.NewCompiler().SetAssertFormat(true)
-	compiler.RegisterFormat("password", func(any) bool { return true }) // OpenAPI's own: a hint for pages
+	for _, hint := range []string{"password", "binary"} { // OpenAPI's own, for pages
+		compiler.RegisterFormat(hint, func(any) bool { return true })
+	}
 	compiled, err := compiler.Compile(text)
 	if err != nil {
 		return nil, err
@@ -52,6 +54,15 @@ func (s *schema) check(body []byte) error {
 	reasons := reasons(result, instance, "")
 	slices.Sort(reasons)
 	return errors.New("the body does not match: " + strings.Join(slices.Compact(reasons), "; "))
+}
+
+// checkText is check for a body that is a text of its own kind.
+func (s *schema) checkText(body []byte) error {
+	text, err := json.Marshal(string(body))
+	if err != nil {
+		return err
+	}
+	return s.check(text)
 }
 
 // summaries are the keywords whose errors only say that there are others further down.

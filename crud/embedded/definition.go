@@ -123,6 +123,19 @@ func Roles(path string) Definition {
 	}
 }
 
+// Jobs is the collection of jobs and their parts below path; package jobs says what is
+// in it.
+func Jobs(path string) Definition {
+	return Definition{
+		Name: "jobs", Path: path, DefaultState: "PUBLIC", Open: true, Internal: true,
+		Indexes: []Index{
+			index("status", false, "status"),
+			index("callback", false, "callback"),
+			{Name: "parts", Type: "normal", Fields: []IndexField{{Name: "jobId", Order: 1}, {Name: "part", Order: 1}}},
+		},
+	}
+}
+
 func standardIndexes() []Index {
 	return []Index{
 		index("_id", true, "_id"),

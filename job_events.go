@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"user-manager/jobs"
+)
+
+const (
+	eventEvery     = 500 * time.Millisecond // at most one event of progress
+	heartbeatEvery = 15 * time.Second       // so that no proxy takes the silence for an end
+	maxStreams     = 128                    // streams of events at once
+)
+
+// activationEvents handles GET /jobs/bulk-activation/:id/events.
+func (a *api) activationEvents(w http.ResponseWriter, r *http.Request) error {
+	return a.streamJob(w, r, activationKind)
+}
+
+// mailEvents handles GET /jobs/change-password/bulk/:id/events.
+func (a *api) mailEvents(w http.ResponseWriter, r *http.Request) error {
+	return a.streamJob(w, r, mailKind)
+}
+
+// streamJob answers with server-sent events: "progress" whenever there is any, and last
+// the job's status, with the job as it is then. The stream ends early when the service
+// stops; whoever listens comes back by itself.
+func (a *api) streamJob(w http.ResponseWriter, r *http.Request, kind string) error {
+	select {
+	case a.streams <- struct{}{}:
+		defer func() { <-a.streams }()
+	default:
+		w.Header().Set("Retry-After", "30")
+		return &requestError{http.StatusServiceUnavailable, "too many streams of events are open"}
+	}
+	job, err := a.job(r, kind)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no")
+	s := &eventStream{w: w, out: http.NewResponseController(w)}
+	if !s.send("progress", progressOf(job, time.Now())) {
+		return nil
+	}
+	a.followJob(r, job, s)
+	return nil
+}
+
+// followJob sends events until the job is over, or nobody listens any more.
+func (a *api) followJob(r *http.Request, job jobs.Job, s *eventStream) {
+	ticker := time.NewTicker(eventEvery)
+	defer ticker.Stop()
+	last, sentAt := job, time.Now()
+	for job.Status == jobs.Pending {
+		select {
+		case <-r.Context().Done():
+			return
+		case <-a.stopping:
+			return
+		case <-ticker.C:
+		}
+		now, err := a.job(r, last.Kind)
+		switch {
+		case err != nil && statusOf(err) == http.StatusNotFound:
+			return
+		case err != nil: // the store may be back next time
+		case now.Done != last.Done || now.StartedAt != last.StartedAt:
+			if !s.send("progress", progressOf(now, time.Now())) {
+				return
+			}
+			sentAt = time.Now()
+			last = now
+		}
+		if err == nil {
+			job = now
+		}
+		if time.Since(sentAt) >= heartbeatEvery {
+			if !s.write([]byte(": still running\n\n")) {
+				return
+			}
+			sentAt = time.Now()
+		}
+	}
+	s.send(string(job.Status), endedJob{started(job), summaryOf(job)})
+}
+
+// statusOf returns the status of a request's error, or 0.
+func statusOf(err error) int {
+	if wrong, ok := err.(*requestError); ok {
+		return wrong.status
+	}
+	return 0
+}
+
+// eventStream writes server-sent events.
+type eventStream struct {
+	w   http.ResponseWriter
+	out *http.ResponseController
+}
+
+// send writes an event and reports whether the client may still be there.
+func (s *eventStream) send(name string, data any) bool {
+	encoded, err := json.Marshal(data)
+	if err != nil {
+		return false
+	}
+	var event bytes.Buffer
+	fmt.Fprintf(&event, "event: %s\ndata: %s\n\n", name, encoded)
+	return s.write(event.Bytes())
+}
+
+func (s *eventStream) write(p []byte) bool {
+	_ = s.out.SetWriteDeadline(time.Now().Add(heartbeatEvery)) // without it a client that does not read could stay
+	if _, err := s.w.Write(p); err != nil {
+		return false
+	}
+	return s.out.Flush() == nil
+}
