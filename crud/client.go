@@ -82,7 +82,7 @@ type call struct {
 func (c *Client) do(ctx context.Context, call call) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	failed := func(status int, message string, err error) error {
+	failed := func(status int, message string, err error) *upstream.Error {
 		return &upstream.Error{Service: Service, Route: call.method + " " + call.route, Status: status, Message: message, Err: err}
 	}
 	req, err := c.request(ctx, call)
@@ -102,7 +102,9 @@ func (c *Client) do(ctx context.Context, call call) ([]byte, error) {
 		return nil, failed(0, "", fmt.Errorf("answer is larger than %d bytes", maxAnswer))
 	case res.StatusCode < 200 || res.StatusCode > 299:
 		message := errorMessage(body)
-		return nil, failed(res.StatusCode, message, refusal(res.StatusCode, message))
+		refused := failed(res.StatusCode, message, refusal(res.StatusCode, message))
+		refused.RetryAfter = upstream.ParseRetryAfter(res.Header.Get("Retry-After"), time.Now())
+		return nil, refused
 	}
 	return body, nil
 }

@@ -322,10 +322,13 @@ func (c Collection) decode(ctx context.Context, method, below string, params url
 // idForm is how ids look. Any other word below a collection is another route.
 var idForm = regexp.MustCompile(`^[0-9a-fA-F]{24}$`)
 
+// IsID reports whether a word can be the id of a document.
+func IsID(word string) bool { return idForm.MatchString(word) }
+
 // decodeByID calls a route of the document with the given id. A word that cannot be an
 // id is never sent: nothing has it.
 func (c Collection) decodeByID(ctx context.Context, method, id, below string, params url.Values, body, answer any) error {
-	if !idForm.MatchString(id) {
+	if !IsID(id) {
 		return &upstream.Error{Service: Service, Route: c.Route(method, "/:id"+below), Status: http.StatusNotFound, Err: ErrNotFound}
 	}
 	call := call{
