@@ -18,6 +18,7 @@ const (
 	// try. After as long again those that are left are not even tried.
 	patience     = 15 * time.Minute
 	tries        = 6                      // that fail while other ids succeed, until an id is given up
+	firstSpacing = 5                      // successes of others between tries of an id, doubled each time
 	firstBackoff = 500 * time.Millisecond // of an upstream that fails, doubled each time up to
 	lastBackoff  = 30 * time.Second
 )
@@ -140,13 +141,13 @@ func (r *round) stopped(ctx context.Context) error {
 }
 
 // candidate returns the id to be tried next, nil for none. Those that failed take turns
-// with new ones once they are as many as run at once: then others succeed between
-// their tries, and they do not pile up.
+// with new ones once others have succeeded since, twice as many each time; or once they
+// are as many as run at once, so that they do not pile up.
 func (r *round) candidate() (*attempt, error) {
 	if len(r.throttled) > 0 {
 		return take(&r.throttled), nil
 	}
-	retry := len(r.failed) >= r.limit && r.lastNew
+	retry := r.lastNew && len(r.failed) > 0 && (len(r.failed) >= r.limit || r.successes >= r.failed[0].seen+firstSpacing<<r.failed[0].failures)
 	if !r.drained && !retry {
 		id, err, more := r.next()
 		if more {

@@ -75,7 +75,7 @@ func (p *Pacer) succeeded(epoch int) {
 	case pace < p.ceiling:
 		p.setPace(pace + p.ceiling/50)
 	case pace < p.ceiling*5/4:
-		p.setPace(pace + p.ceiling/500)
+		p.setPace(pace + p.ceiling/150)
 	default:
 		p.setPace(pace + pace/50)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math/rand/v2"
 	"net/http"
 	"sync"
 	"testing"
@@ -140,6 +139,243 @@ func TestEverythingThatCanBeSentIsSent(t *testing.T) {
 	}
 }
 
-var _ = errors.New
-var _ = cmp.Diff
-var _ = rand.N[int]
+// A limit that was far lower for a while does not keep the pace down.
+func TestPaceRecovers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		strict := &limited{size: 1, perMin: 10, says: true}
+		loose := &limited{size: 10, perMin: 6000, says: true}
+		start := time.Now()
+		call := func(ctx context.Context, id string) (jobs.Outcome, error) {
+			time.Sleep(50 * time.Millisecond)
+			if time.Since(start) < 5*time.Minute {
+				return strict.call(ctx, id)
+			}
+			return loose.call(ctx, id)
+		}
+		if _, took := each(t, jobs.NewPacer(20), 2000, 10, call); took > 20*time.Minute {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+func TestPaceIsSharedByJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := jobs.NewPacer(2)
+		var running sync.WaitGroup
+		for range 3 {
+			running.Go(func() { each(t, p, 20, 5, succeed) })
+		}
+		start := time.Now()
+		running.Wait()
+		if took := time.Since(start); took < 29*time.Second || took > 30*time.Second {
+			t.Errorf("60 calls at 2 a second took %v", took)
+		}
+	})
+}
+
+func succeed(_ context.Context, id string) (jobs.Outcome, error) {
+	return jobs.Outcome{ID: id, Result: "done"}, nil
+}
+
+func TestAtMostSoManyAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(ctx context.Context, id string) (jobs.Outcome, error) {
+			time.Sleep(time.Second)
+			return succeed(ctx, id)
+		}
+		if _, took := each(t, jobs.NewPacer(0), 10, 3, slow); took != 4*time.Second {
+			t.Errorf("ten calls of 1s, three at once, took %v, want 4s", took)
+		}
+	})
+}
+
+func status(code int) error {
+	return &upstream.Error{Service: "Auth", Route: "POST /mail", Status: code}
+}
+
+func TestErrorsOfIDs(t *testing.T) {
+	unavailable := []jobs.Problem{{Code: "UPSTREAM_UNAVAILABLE", Message: "Auth POST /mail responded with a 503 status code"}}
+	for name, test := range map[string]struct {
+		fail  func(try int) error // of id-000007
+		want  string
+		tries int
+		why   []jobs.Problem
+	}{
+		"429 a hundred times": {firstTries(100, status(429)), "done", 101, nil},
+		"500 twice":           {firstTries(2, status(500)), "done", 3, nil},
+		"408 once":            {firstTries(1, status(408)), "done", 2, nil},
+		"no answer once":      {firstTries(1, status(0)), "done", 2, nil},
+		"deadline once":       {firstTries(1, fmt.Errorf("mail: %w", context.DeadlineExceeded)), "done", 2, nil},
+		"503 always":          {firstTries(1000, status(503)), "failed", 6, unavailable},
+		"400": {firstTries(1000, status(400)), "failed", 1,
+			[]jobs.Problem{{Code: "INTERNAL_ERROR", Message: "Auth POST /mail responded with a 400 status code"}}},
+		"an error of ours": {firstTries(1000, errors.New("ada@example.com")), "failed", 1,
+			[]jobs.Problem{{Code: "INTERNAL_ERROR", Message: "the work on this id came to an error"}}},
+		"a panic": {func(int) error { panic("ada@example.com") }, "failed", 1,
+			[]jobs.Problem{{Code: "INTERNAL_ERROR", Message: "the work on this id came to an error"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const odd = "id-000007"
+				tried := map[string]int{}
+				var mu sync.Mutex
+				do := func(ctx context.Context, id string) (jobs.Outcome, error) {
+					mu.Lock()
+					tried[id]++
+					n := tried[id]
+					mu.Unlock()
+					time.Sleep(10 * time.Millisecond)
+					if id == odd {
+						if err := test.fail(n); err != nil {
+							return jobs.Outcome{}, err
+						}
+					}
+					return succeed(ctx, id)
+				}
+				outcomes, _ := each(t, jobs.NewPacer(0), 500, 4, do)
+				want := jobs.Outcome{ID: odd, Result: test.want, Problems: test.why}
+				if diff := cmp.Diff(want, outcomes[odd]); diff != "" {
+					t.Errorf("outcome (-want +got):\n%s", diff)
+				}
+				if tried[odd] != test.tries || len(outcomes) != 500 || len(tried) != 500 {
+					t.Errorf("tried %d times, want %d; %d outcomes", tried[odd], test.tries, len(outcomes))
+				}
+			})
+		})
+	}
+}
+
+// firstTries returns err for so many tries.
+func firstTries(n int, err error) func(int) error {
+	return func(try int) error {
+		if try <= n {
+			return err
+		}
+		return nil
+	}
+}
+
+// Many ids that always fail are given up one by one, while the others succeed.
+func TestManyPoisonousIDs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		do := func(ctx context.Context, id string) (jobs.Outcome, error) {
+			time.Sleep(50 * time.Millisecond)
+			if id[len(id)-1] < '4' {
+				return jobs.Outcome{}, status(502)
+			}
+			return succeed(ctx, id)
+		}
+		outcomes, took := each(t, jobs.NewPacer(0), 1000, 5, do)
+		counts := map[string]int{}
+		for _, o := range outcomes {
+			counts[o.Result]++
+		}
+		if diff := cmp.Diff(map[string]int{"done": 600, "failed": 400}, counts); diff != "" || took > time.Hour {
+			t.Errorf("took %v, results (-want +got):\n%s", took, diff)
+		}
+	})
+}
+
+func TestUpstreamIsDown(t *testing.T) {
+	for name, test := range map[string]struct {
+		down, most time.Duration
+		want       string
+		latency    time.Duration
+	}{
+		"for ten minutes":           {10 * time.Minute, 11 * time.Minute, "done", 0},
+		"for ever":                  {1000 * time.Hour, 31 * time.Minute, "failed", 0},
+		"for ever, and slow to say": {1000 * time.Hour, 32 * time.Minute, "failed", 30 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				do := func(ctx context.Context, id string) (jobs.Outcome, error) {
+					if time.Since(start) < test.down {
+						time.Sleep(test.latency)
+						return jobs.Outcome{}, status(0)
+					}
+					return succeed(ctx, id)
+				}
+				outcomes, took := each(t, jobs.NewPacer(0), 10_000, 10, do)
+				counts := map[string]int{}
+				for _, o := range outcomes {
+					counts[o.Result]++
+				}
+				if diff := cmp.Diff(map[string]int{test.want: 10_000}, counts); diff != "" {
+					t.Errorf("results (-want +got):\n%s", diff)
+				}
+				if took > test.most {
+					t.Errorf("took %v, want at most %v", took, test.most)
+				}
+			})
+		})
+	}
+}
+
+// At the end of the context what runs is finished and recorded, and nothing begun.
+func TestEachIsStopped(t *testing.T) {
+	for name, test := range map[string]struct {
+		pace     float64
+		err      error // of every call
+		recorded int
+	}{
+		"while calls run":          {0, nil, 6},
+		"while it waits its turn":  {0.2, nil, 1},
+		"while it pauses":          {0, status(429), 0},
+		"while the upstream fails": {0, status(500), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				enough := errors.New("enough")
+				ctx, cancel := context.WithCancelCause(t.Context())
+				time.AfterFunc(2500*time.Millisecond, func() { cancel(enough) })
+				do := func(ctx context.Context, id string) (jobs.Outcome, error) {
+					time.Sleep(time.Second + 500*time.Millisecond)
+					if ctx.Err() != nil {
+						t.Error("the context of a call is done")
+					}
+					if test.err != nil {
+						return jobs.Outcome{}, test.err
+					}
+					return succeed(ctx, id)
+				}
+				var mu sync.Mutex
+				recorded := 0
+				record := func(context.Context, ...jobs.Outcome) error {
+					mu.Lock()
+					defer mu.Unlock()
+					recorded++
+					return nil
+				}
+				start := time.Now()
+				err := jobs.NewPacer(test.pace).Each(ctx, yields(numbered(100)), 3, do, record)
+				if !errors.Is(err, enough) || recorded != test.recorded {
+					t.Errorf("error %v, %d recorded, want %d", err, recorded, test.recorded)
+				}
+				if took := time.Since(start); took > 4*time.Second {
+					t.Errorf("the stop took until %v", took)
+				}
+			})
+		})
+	}
+}
+
+func TestErrorsThatEndEach(t *testing.T) {
+	broken := errors.New("broken")
+	for name, test := range map[string]struct {
+		ids    iter.Seq2[string, error]
+		record error
+	}{
+		"of ids":    {func(yield func(string, error) bool) { _ = yield("a", nil) && yield("", broken) }, nil},
+		"of record": {yields(numbered(100)), broken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				record := func(context.Context, ...jobs.Outcome) error { return test.record }
+				if err := jobs.NewPacer(0).Each(t.Context(), test.ids, 3, succeed, record); !errors.Is(err, broken) {
+					t.Errorf("error %v, want %v", err, broken)
+				}
+			})
+		})
+	}
+}
