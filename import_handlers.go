@@ -58,11 +58,10 @@ func importError(err error) error {
 	if _, ok := errors.AsType[*upstream.Error](err); ok {
 		return failed("importing users", documented500, err)
 	}
-	how := uploadError(fileError(err))
-	wrong, ok := errors.AsType[*requestError](how)
 	broken, midway := errors.AsType[*users.ImportError](err)
+	wrong, ok := errors.AsType[*requestError](fileError(err))
 	if !ok || !midway {
-		return how
+		return fileError(err)
 	}
 	return &requestError{wrong.status, wrong.message + broken.Progress()}
 }

@@ -18,7 +18,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"user-manager/jobs"
 	"user-manager/providers"
 	_ "user-manager/providers/fake"
 	"user-manager/users"
@@ -110,23 +109,7 @@ func (s *service) close() {
 // newAPI joins store and provider.
 func newAPI(cfg config, s *store, provider providers.Provider, log *slog.Logger) *api {
 	a := &api{
-		log: log,
-		users: users.New(users.Config{
-			Users:          s.users,
-			Groups:         s.groups,
-			Roles:          s.roles,
-			Journal:        s.journal,
-			StoreIsOurs:    s.embedded != nil,
-			JobsAreKept:    s.jobs != nil,
-			Provider:       provider,
-			Log:            log,
-			Timeout:        cfg.upstreamTimeout,
-			HardDelete:     cfg.hardDelete,
-			RandomPassword: cfg.randomPassword,
-			PasswordLength: cfg.passwordLength,
-			UserIDKey:      cfg.userIDKey,
-			InfoFields:     cfg.info,
-		}),
+		log:          log,
 		provider:     provider,
 		store:        s,
 		enrichment:   cfg.enrichment,
@@ -139,11 +122,34 @@ func newAPI(cfg config, s *store, provider providers.Provider, log *slog.Logger)
 		embedded:     s.public(cfg),
 		imports:      cfg.imports,
 		maxJobBody:   cfg.jobs.maxBody,
-		webhook:      &jobs.Webhook{URL: cfg.jobs.webhookURL, Secret: cfg.jobs.webhookSecret, AllowedHosts: cfg.jobs.webhookHosts, Body: callbackOf, Timeout: cfg.upstreamTimeout},
+		webhook:      newWebhook(cfg),
 		streams:      make(chan struct{}, maxStreams),
 	}
 	a.jobs = a.newQueue(cfg, s)
+	a.users = users.New(a.usersConfig(cfg, s))
 	return a
+}
+
+func (a *api) usersConfig(cfg config, s *store) users.Config {
+	c := users.Config{
+		Users:          s.users,
+		Groups:         s.groups,
+		Roles:          s.roles,
+		Journal:        s.journal,
+		StoreIsOurs:    s.embedded != nil,
+		Provider:       a.provider,
+		Log:            a.log,
+		Timeout:        cfg.upstreamTimeout,
+		HardDelete:     cfg.hardDelete,
+		RandomPassword: cfg.randomPassword,
+		PasswordLength: cfg.passwordLength,
+		UserIDKey:      cfg.userIDKey,
+		InfoFields:     cfg.info,
+	}
+	if s.jobs != nil {
+		c.OpenJob = a.openActivation
+	}
+	return c
 }
 
 // announce says what this is, and that it listens.

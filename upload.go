@@ -148,7 +148,7 @@ func (u *upload) keep(file io.Reader) error {
 		return fmt.Errorf("spool the file: %w", err)
 	}
 	if _, err := io.Copy(spool, file); err != nil {
-		return uploadError(err)
+		return fmt.Errorf("spool the file: %w", err)
 	}
 	if _, err := spool.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("spool the file: %w", err)
@@ -169,9 +169,16 @@ func (f *boundedFile) Read(p []byte) (int, error) {
 	}
 	n, err := f.file.Read(p)
 	if f.left -= int64(n); f.left < 0 {
-		return n, &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("file: must not be larger than %d bytes", f.limit)}
+		return n, fileTooLarge(f.limit)
+	}
+	if err != nil && err != io.EOF { // of the very reader, as io.Reader has it
+		err = uploadError(err)
 	}
 	return n, err
+}
+
+func fileTooLarge(limit int64) error {
+	return &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("file: must not be larger than %d bytes", limit)}
 }
 
 // steadyBody is a body that may take its time, as long as it does not stand still.
@@ -186,16 +193,10 @@ func (b *steadyBody) Read(p []byte) (int, error) {
 	return b.Reader.Read(p)
 }
 
-// uploadError says what is wrong with a multipart body.
+// uploadError says what is wrong with a multipart body that could not be read.
 func uploadError(err error) error {
-	if _, ours := errors.AsType[*requestError](err); ours {
-		return err
-	}
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("file: must not be larger than %d bytes", tooLarge.Limit-uploadOverhead)}
-	}
-	if _, ours := errors.AsType[*os.PathError](err); ours {
-		return fmt.Errorf("spool the file: %w", err)
+		return fileTooLarge(tooLarge.Limit - uploadOverhead)
 	}
 	return badRequest("body: is not a whole multipart/form-data body")
 }

@@ -72,7 +72,8 @@ type candidate struct {
 	asked      string // the id as the task has it
 	userID     string
 	account    providers.NewAccount
-	authUserID string // once the account is made
+	tried      bool   // the account may have been made
+	authUserID string // once it is
 	problem    *jobs.Problem
 }
 
@@ -172,6 +173,9 @@ func pages(ids iter.Seq2[string, error], n int) iter.Seq2[[]string, error] {
 // gone on with by whoever runs the job next. An error means that it is to be tried again.
 func (a *activation) makeAccounts(ctx, callCtx context.Context, label string) (jobs.Outcome, error) {
 	c := a.chunk(label)
+	for i := range c {
+		c[i].tried = true
+	}
 	var err error
 	if a.importer != nil {
 		err = a.importChunk(ctx, c)
@@ -238,13 +242,18 @@ func problemOf(refusal *providers.ImportRefusal) *jobs.Problem {
 func (a *activation) finish(ctx context.Context, made ...jobs.Outcome) error {
 	for _, o := range made {
 		c := a.chunk(o.ID)
-		if o.Result == jobs.FailedResult { // given up: it may still come to be
-			for i := range c {
+		for i := range c {
+			if o.Result == jobs.FailedResult {
 				c[i].problem = &o.Problems[0]
-				a.abandon(ctx, c[i])
 			}
-		} else if err := a.link(ctx, c); err != nil {
+		}
+		if err := a.link(ctx, c); err != nil {
 			return err
+		}
+		for _, user := range c {
+			if o.Result == jobs.FailedResult && user.tried { // given up: it may yet come to be
+				a.abandon(ctx, user)
+			}
 		}
 		outcomes := make([]jobs.Outcome, len(c))
 		for i, user := range c {

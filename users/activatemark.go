@@ -112,6 +112,11 @@ func (a *activation) newAccount(id string, user crud.Document) providers.NewAcco
 	}
 }
 
+// markOf is what the user's authUserId is while its account is being made.
+func (a *activation) markOf(c candidate) string {
+	return activatingMark + a.task.ID() + "|" + c.account.Key
+}
+
 // A fate is what an activation does with a user.
 type fate int
 
@@ -130,7 +135,7 @@ func (a *activation) fateOf(ctx context.Context, c candidate, user crud.Document
 	}
 	mark := text(user, "authUserId")
 	switch {
-	case busy, marked(user) && mark != activatingMark+c.account.Key:
+	case busy, marked(user) && mark != a.markOf(c):
 		return fails, &jobs.Problem{Code: CodeUserBusy, Message: "Another operation on the user is under way"}
 	case marked(user):
 		return isMarked, nil
@@ -168,9 +173,9 @@ var whereFree = func() crud.Document {
 // returns the outcomes.
 func (a *activation) putMarks(ctx context.Context, free chunk) (marked chunk, lost []jobs.Outcome, err error) {
 	err = a.swapAll(ctx, free, func(c candidate) crud.BulkPatch {
-		return crud.BulkPatch{ID: c.userID, Where: whereFree, Update: set("authUserId", activatingMark+c.account.Key)}
+		return crud.BulkPatch{ID: c.userID, Where: whereFree, Update: set("authUserId", a.markOf(c))}
 	}, func(c *candidate, now string) {
-		if now == activatingMark+c.account.Key {
+		if now == a.markOf(*c) {
 			marked = append(marked, *c)
 		} else {
 			lost = append(lost, failure(c.asked, userChanged))
@@ -239,7 +244,7 @@ func (a *activation) accountIDs(ctx context.Context, c chunk, allSet bool, patch
 // those that get none. An account whose user is gone is removed.
 func (a *activation) link(ctx context.Context, c chunk) error {
 	return a.swapAll(ctx, c, func(c candidate) crud.BulkPatch {
-		p := crud.BulkPatch{ID: c.userID, Where: crud.Document{"authUserId": activatingMark + c.account.Key}, Update: unset("authUserId")}
+		p := crud.BulkPatch{ID: c.userID, Where: crud.Document{"authUserId": a.markOf(c)}, Update: unset("authUserId")}
 		if c.problem == nil {
 			p.Update = set("authUserId", c.authUserID)
 		}
@@ -252,18 +257,15 @@ func (a *activation) link(ctx context.Context, c chunk) error {
 	})
 }
 
-// abandon takes back what was done for a user that gets no account, or may have been and
-// may yet come: that is noted, so that it is looked at once more.
+// abandon has what was done for a user that gets no account, or may yet be done, taken
+// back by [Service.Run].
 func (a *activation) abandon(ctx context.Context, c candidate) {
-	n := note{Kind: noteActivate, UserID: c.userID, Key: c.account.Key}
+	n := note{Kind: noteActivate, UserID: c.userID, Key: c.account.Key, Job: a.task.ID()}
 	open, err := a.journal.begin(ctx, n)
 	if err != nil {
 		a.Log.WarnContext(ctx, "account of an activation that was given up not noted", "err", err)
 		a.journal.adopt(n, 0)
 		return
 	}
-	defer a.journal.leave(open)
-	if err := a.undoCreation(ctx, n, activatingMark); err != nil {
-		a.Log.WarnContext(ctx, "activation not undone yet", "err", err)
-	}
+	a.journal.leave(open)
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"user-manager/crud"
@@ -67,7 +68,10 @@ func (im *importer) insertRound(ctx context.Context, batch *importBatch, rows []
 			rows = slices.Delete(rows, i, i+1)
 			continue
 		}
-		if upstream.Refused(err) && !errors.Is(err, crud.ErrDuplicate) {
+		switch {
+		case blamesRows(err):
+			return im.insertHalves(ctx, batch, rows, err)
+		case upstream.Refused(err) && !errors.Is(err, crud.ErrDuplicate):
 			return err
 		}
 		if rows, err = im.afterOpenInsert(ctx, batch, rows, since, err); err != nil {
@@ -75,6 +79,27 @@ func (im *importer) insertRound(ctx context.Context, batch *importBatch, rows []
 		}
 	}
 	return nil
+}
+
+// blamesRows reports whether the store refused a bulk for what is in it, and inserted
+// nothing.
+func blamesRows(err error) bool {
+	refusal, ok := errors.AsType[*upstream.Error](err)
+	return ok && slices.Contains([]int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity}, refusal.Status)
+}
+
+// insertHalves inserts rows of which the store refuses some without saying which.
+func (im *importer) insertHalves(ctx context.Context, batch *importBatch, rows []insertion, refusal error) error {
+	if len(rows) == 1 {
+		why, _ := errors.AsType[*upstream.Error](refusal)
+		batch.invalid(rows[0].row, "the store refuses the user: "+cmp.Or(why.Message, why.Error()))
+		return nil
+	}
+	half := len(rows) / 2
+	if err := im.insertRound(ctx, batch, slices.Clone(rows[:half])); err != nil {
+		return err
+	}
+	return im.insertRound(ctx, batch, slices.Clone(rows[half:]))
 }
 
 func (im *importer) insertAll(ctx context.Context, rows []insertion) (ids []string, err error) {
@@ -114,9 +139,7 @@ func refusedItem(err error) (i int, why string) {
 // up to the first duplicate, so what it did are the first rows.
 func (im *importer) afterOpenInsert(ctx context.Context, batch *importBatch, rows []insertion, since time.Time, cause error) ([]insertion, error) {
 	duplicate := errors.Is(cause, crud.ErrDuplicate)
-	if duplicate {
-		im.learnUnique(cause)
-	}
+	index := im.learnUnique(cause)
 	found, err := im.look(ctx, rows, since)
 	if err != nil {
 		im.Log.WarnContext(ctx, "users whose insertion is open not looked for", "err", err)
@@ -132,20 +155,21 @@ func (im *importer) afterOpenInsert(ctx context.Context, batch *importBatch, row
 	case !duplicate:
 		return nil, cause
 	}
-	return im.withoutTaken(batch, rows, found), nil
+	return im.withoutTaken(batch, rows, found, index), nil
 }
 
 // withoutTaken returns rows without those that have a value which another user has. The
-// first of them is one at which the store has stopped.
-func (im *importer) withoutTaken(batch *importBatch, rows []insertion, found *lookup) []insertion {
+// first of them is one at which the store has stopped, by the index with the given
+// fields.
+func (im *importer) withoutTaken(batch *importBatch, rows []insertion, found *lookup, index uniqueKey) []insertion {
 	var free []insertion
 	for i, r := range rows {
-		field := found.taken(r.user, "")
+		taken := im.taken(found, nil, r.user)
 		switch {
-		case field != "":
-			batch.invalid(r.row, takenProblem(field))
+		case taken != nil:
+			batch.invalid(r.row, takenProblem(taken))
 		case i == 0:
-			batch.invalid(r.row, "a value that must be unique is taken by another user")
+			batch.invalid(r.row, takenProblem(index))
 		default:
 			free = append(free, r)
 		}
@@ -153,22 +177,26 @@ func (im *importer) withoutTaken(batch *importBatch, rows []insertion, found *lo
 	return free
 }
 
-func takenProblem(field string) string {
-	return field + ": another user has this value"
+func takenProblem(index uniqueKey) string {
+	if len(index) == 0 {
+		return "another user has a value that must be unique"
+	}
+	return strings.Join(index, ", ") + ": another user has this value"
 }
 
 var duplicateKeyForm = regexp.MustCompile(`dup key: \{ (.*)`)
 
-// learnUnique notes the fields of a unique index that a refusal names in the words of the
-// database. They are no more than a hint: what has them is looked at.
-func (im *importer) learnUnique(err error) {
+// learnUnique returns the fields of the unique index that a refusal names in the words of
+// the database, if it does, and notes them. They are no more than a hint: what has them
+// is looked at.
+func (im *importer) learnUnique(err error) uniqueKey {
 	refusal, ok := errors.AsType[*upstream.Error](err)
 	if !ok {
-		return
+		return nil
 	}
 	key := duplicateKeyForm.FindStringSubmatch(refusal.Message)
 	if key == nil {
-		return
+		return nil
 	}
 	var fields uniqueKey
 	for _, name := range duplicateFieldForm.FindAllStringSubmatch(key[1], -1) {
@@ -178,6 +206,7 @@ func (im *importer) learnUnique(err error) {
 	if len(fields) > 0 && len(im.uniques) < maxUniques && !slices.ContainsFunc(im.uniques, known) {
 		im.uniques = append(im.uniques, fields)
 	}
+	return fields
 }
 
 var duplicateFieldForm = regexp.MustCompile(`(?:^|, )([A-Za-z_][\w.]*): `)
@@ -193,11 +222,11 @@ func (im *importer) tryInsert(ctx context.Context, batch *importBatch) error {
 		return err
 	}
 	for _, r := range batch.insertions {
-		if field := cmp.Or(found.taken(r.user, ""), im.seenBefore(r.user)); field != "" {
-			batch.invalid(r.row, takenProblem(field))
+		if taken := im.taken(found, nil, r.user); taken != nil {
+			batch.invalid(r.row, takenProblem(taken))
 			continue
 		}
-		im.see(r.user)
+		im.see(nil, r.user)
 		batch.inserted(r.row, "")
 	}
 	return nil

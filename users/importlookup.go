@@ -51,20 +51,13 @@ func digestOf(name string) nameDigest {
 	return nameDigest(sum[:16])
 }
 
-// seenBefore returns the field in which an earlier row of a dry run has the same value
-// as user, or "".
-func (im *importer) seenBefore(user crud.Document) string {
-	for _, key := range im.uniques {
-		if name := key.in(user); name != "" && im.seen[digestOf(name)] {
-			return strings.Join(key, ", ")
-		}
+// see notes that a row of a dry run makes the user after of the user before, nil for
+// none: names are taken and given up by it.
+func (im *importer) see(before, after crud.Document) {
+	for _, name := range im.namesOf(before) {
+		im.seen[digestOf(name)] = false
 	}
-	return ""
-}
-
-// see notes the names that a row of a dry run takes.
-func (im *importer) see(user crud.Document) {
-	for _, name := range im.namesOf(user) {
+	for _, name := range im.namesOf(after) {
 		im.seen[digestOf(name)] = true
 	}
 }
@@ -101,19 +94,24 @@ func (im *importer) owners(ctx context.Context, users []crud.Document) (*lookup,
 	return found, nil
 }
 
-// taken returns the field of user whose value another user has than the one with the
-// given id, or "".
-func (l *lookup) taken(user crud.Document, id string) string {
-	for _, key := range l.uniques {
-		name := key.in(user)
-		if name == "" {
+// taken returns the unique index of which another user has values that a row gives the
+// user before, nil for a new one; or an earlier row of a dry run has. nil means none.
+func (im *importer) taken(found *lookup, before, after crud.Document) uniqueKey {
+	for _, key := range found.uniques {
+		name := key.in(after)
+		if name == "" || name == key.in(before) {
 			continue
 		}
-		if owner, ok := l.byName[name]; ok && text(owner, "_id") != id {
-			return strings.Join(key, ", ")
+		isTaken, seen := im.seen[digestOf(name)]
+		if !seen {
+			owner, ok := found.byName[name]
+			isTaken = ok && (before == nil || text(owner, "_id") != text(before, "_id"))
+		}
+		if isTaken {
+			return key
 		}
 	}
-	return ""
+	return nil
 }
 
 // look looks for users that have the unique values of rows, and for those that rows may

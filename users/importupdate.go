@@ -1,7 +1,6 @@
 package users
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -224,8 +223,8 @@ func (im *importer) freeNames(ctx context.Context, batch *importBatch, patches [
 			waiting = append(waiting, p.row)
 			continue
 		}
-		if field := cmp.Or(found.taken(p.after, p.id), im.seenBefore(p.after)); field != "" {
-			batch.invalid(p.row, takenProblem(field))
+		if index := im.taken(found, p.before, p.after); index != nil {
+			batch.invalid(p.row, takenProblem(index))
 			continue
 		}
 		for _, name := range names {
@@ -248,7 +247,7 @@ func (im *importer) applyPatches(ctx context.Context, batch *importBatch, patche
 	for _, p := range patches {
 		switch {
 		case im.opts.DryRun:
-			im.see(p.after)
+			im.see(p.before, p.after)
 			batch.updated(p.row, p.id)
 		case p.guards || p.renames || p.blocks || p.unblocks:
 			alone = append(alone, p)
@@ -334,6 +333,10 @@ func (im *importer) patchAlone(ctx context.Context, batch *importBatch, patches 
 // itemPlace is where in a bulk the store found what it refuses.
 var itemPlace = regexp.MustCompile(`^body/([0-9]+/update/)?(\$set[/ ])?`)
 
+// notWritable begins the store's refusal, a 500, of a field that is not among the caller's
+// columns.
+const notWritable = "You cannot edit"
+
 // refusedRow reports whether an upstream's error is about the row that it was called
 // for, and says what is wrong, without a value.
 func refusedRow(err error) (why string, refused bool) {
@@ -353,7 +356,7 @@ func refusedRow(err error) (why string, refused bool) {
 		return "a value that must be unique is taken by another user", true
 	case errors.Is(err, crud.ErrNotFound):
 		return errUnknownUser.Error(), true
-	case refusal.Service == crud.Service && refusal.Status == http.StatusBadRequest:
+	case refusal.Service == crud.Service && (refusal.Status == http.StatusBadRequest || strings.HasPrefix(refusal.Message, notWritable)):
 		return "the store refuses the user: " + itemPlace.ReplaceAllString(refusal.Message, ""), true
 	}
 	return "", false

@@ -46,6 +46,8 @@ type note struct {
 	State   string `json:"state,omitempty"`
 	// Key is that of the account that is being created.
 	Key string `json:"key,omitempty"`
+	// Job is the id of the activation that the account is created for.
+	Job string `json:"job,omitempty"`
 	// Names are digests of the user name and address that a creation takes.
 	Names []string `json:"names,omitempty"`
 	// Unblock says that the account was not blocked before.

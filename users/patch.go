@@ -185,8 +185,8 @@ func (s *Service) target(ctx context.Context, id string, params url.Values) (cru
 		return nil, err
 	}
 	if marked(user) {
-		if n := markedNote(user); n.Kind != noteActivate { // a job's, which goes on after a crash
-			s.journal.adopt(n, s.leftOver()) // in case nobody is at it any more
+		if err := s.adoptMarked(ctx, user, s.leftOver()); err != nil {
+			return nil, err
 		}
 		return nil, refuse(ErrConflict, "the user's account is just being created; try again")
 	}

@@ -96,13 +96,6 @@ func (s *Service) Unsettled() int { return s.journal.unsettled() }
 // process died, as far as the journal has none.
 func (s *Service) loadMarked(ctx context.Context, age time.Duration) error {
 	for _, mark := range marks {
-		left := age
-		if mark == activatingMark { // an activation is resumed, unless nobody kept it
-			if s.JobsAreKept {
-				continue
-			}
-			left = max(age, longestActivation)
-		}
 		// a range, which an index knows: from the mark to what is just beyond it
 		prefix := map[string]any{"$gte": mark, "$lt": strings.TrimSuffix(mark, "|") + "}"}
 		q := crud.Query{Filter: map[string]any{"authUserId": prefix}, States: crud.AllStates}
@@ -110,9 +103,27 @@ func (s *Service) loadMarked(ctx context.Context, age time.Duration) error {
 			if err != nil {
 				return err
 			}
-			s.journal.adopt(markedNote(user), left)
+			if err := s.adoptMarked(ctx, user, age); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
+}
+
+// adoptMarked takes the note that the user's mark stands for, in case nobody is at it any
+// more. An activation is gone on with as long as its job is open.
+func (s *Service) adoptMarked(ctx context.Context, user crud.Document, age time.Duration) error {
+	n := markedNote(user)
+	if n.Kind == noteActivate && s.OpenJob == nil {
+		age = max(age, longestActivation)
+	} else if n.Kind == noteActivate {
+		open, err := s.OpenJob(ctx, n.Job)
+		if err != nil || open {
+			return err
+		}
+	}
+	s.journal.adopt(n, age)
 	return nil
 }
 
@@ -123,7 +134,8 @@ func markedNote(user crud.Document) note {
 	case registeringMark, undoingMark(registeringMark):
 		return note{Kind: noteRegister, UserID: text(user, "_id"), Key: key}
 	case activatingMark, undoingMark(activatingMark):
-		return note{Kind: noteActivate, UserID: text(user, "_id"), Key: key}
+		job, key, _ := strings.Cut(key, "|")
+		return note{Kind: noteActivate, UserID: text(user, "_id"), Key: key, Job: job}
 	}
 	return note{Kind: noteCreate, Key: key}
 }
@@ -263,7 +275,7 @@ func (s *Service) finishOrUndo(ctx context.Context, n note, certain bool) error 
 	case noteRegister:
 		return s.undoCreation(ctx, n, registeringMark)
 	case noteActivate:
-		return s.undoCreation(ctx, n, activatingMark)
+		return s.undoCreation(ctx, n, activatingMark+n.Job+"|")
 	case noteWithID:
 		return s.settleAdoption(ctx, n, certain)
 	case noteDelete:

@@ -12,7 +12,8 @@ import (
 // While an account is being made its user's authUserId holds a mark: one of these words
 // and the account's key. It tells the next start, and a call that never saw the store's
 // answer, which user is whose. To undo the making, the mark is first changed to one
-// that says so: from then on the account's id can no longer come to be in the user.
+// that says so: from then on the account's id can no longer come to be in the user. The
+// mark of an activation has the id of its job before the key.
 const (
 	creatingMark    = "creating|"
 	registeringMark = "registering|"

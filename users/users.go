@@ -5,6 +5,7 @@
 package users
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -56,11 +57,11 @@ type Config struct {
 	// StoreIsOurs says that no other process works on the store: then whatever the
 	// journal has open at start is left over from a crash.
 	StoreIsOurs bool
-	// JobsAreKept says that an activation which a crash interrupts goes on at the next
-	// start; otherwise it is undone there.
-	JobsAreKept bool
-	Provider    providers.Provider
-	Log         *slog.Logger
+	// OpenJob reports whether the activation with the given id is still to be gone on with.
+	// nil: none outlives its process, and what one left is undone.
+	OpenJob  func(ctx context.Context, id string) (bool, error)
+	Provider providers.Provider
+	Log      *slog.Logger
 	// Timeout bounds each call of the provider; the store's client has its own.
 	Timeout time.Duration
 	Now     func() time.Time // nil: time.Now

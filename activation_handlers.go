@@ -1,0 +1,132 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"user-manager/jobs"
+	"user-manager/users"
+)
+
+// startActivation handles POST /jobs/bulk-activation. As is documented, a request that
+// is not valid is a 404, save for what is no JSON.
+func (a *api) startActivation(w http.ResponseWriter, r *http.Request) error {
+	upsert, err := flagParam(r, "upsert", true)
+	if err != nil {
+		return notFound(err)
+	}
+	ids, callback, err := decodeActivation(r)
+	if err != nil {
+		return err
+	}
+	any, err := a.users.AnyUser(r.Context(), ids)
+	if err != nil {
+		return failed("reading users", documented500, err)
+	}
+	if !any {
+		return &requestError{http.StatusNotFound, "filter.userId: none of the users exists"}
+	}
+	return a.addJob(w, r, jobs.Request{
+		Kind: activationKind, IDs: ids, Options: map[string]string{"upsert": fmt.Sprint(upsert)}, CallbackURL: callback,
+	})
+}
+
+// notFound makes a 404 of a request that is not valid.
+func notFound(err error) error {
+	if wrong, ok := errors.AsType[*requestError](err); ok && wrong.status == http.StatusBadRequest {
+		return &requestError{http.StatusNotFound, wrong.message}
+	}
+	return err
+}
+
+// decodeActivation reads the users of an activation, each once: an array, or an object
+// with the array and a callback.
+func decodeActivation(r *http.Request) (ids []string, callback string, err error) {
+	type entry struct {
+		Filter struct {
+			UserID string `json:"userId"`
+		} `json:"filter"`
+	}
+	var in struct {
+		Users       []entry `json:"users"`
+		CallbackURL string  `json:"callbackUrl"`
+	}
+	body, err := readJSON(r)
+	if err != nil {
+		return nil, "", err
+	}
+	if !json.Valid(body) {
+		return nil, "", bodyError(json.Unmarshal(body, &in))
+	}
+	if body[0] == '[' {
+		err = decodeStrict(body, &in.Users)
+	} else {
+		err = decodeStrict(body, &in)
+	}
+	if err != nil {
+		return nil, "", notFound(err)
+	}
+	if len(in.Users) == 0 {
+		return nil, "", &requestError{http.StatusNotFound, "body: must be an array of at least one user"}
+	}
+	seen := make(map[string]bool, len(in.Users))
+	for i, entry := range in.Users {
+		id := strings.ToLower(entry.Filter.UserID)
+		if id == "" {
+			return nil, "", &requestError{http.StatusNotFound, fmt.Sprintf("[%d].filter.userId: is required", i)}
+		}
+		if !seen[id] {
+			seen[id] = true
+			ids = append(ids, entry.Filter.UserID)
+		}
+	}
+	return ids, in.CallbackURL, nil
+}
+
+// activationSummary counts outcomes.
+type activationSummary struct {
+	Failed   int `json:"failed"`
+	Updated  int `json:"updated"`
+	Inserted int `json:"inserted"`
+	Total    int `json:"total"`
+}
+
+// showActivation handles GET /jobs/bulk-activation/:id.
+func (a *api) showActivation(w http.ResponseWriter, r *http.Request) error {
+	type failedUser struct {
+		UserID string         `json:"userId"`
+		Errors []jobs.Problem `json:"errors"`
+	}
+	type answer struct {
+		startedJob
+		Summary  *activationSummary `json:"summary,omitempty"`
+		Failures []failedUser       `json:"failures,omitempty"`
+		Progress *progress          `json:"progress,omitempty"`
+	}
+	job, shown, err := a.showJob(r, activationKind)
+	if err != nil {
+		return err
+	}
+	out := answer{startedJob: started(job), Progress: shown}
+	if job.Status == jobs.Completed {
+		out.Summary = summaryOfActivation(job)
+		for outcome, err := range a.jobs.Outcomes(r.Context(), job) {
+			if err != nil {
+				return failed("reading job", documented500, err)
+			}
+			if outcome.Result == jobs.FailedResult {
+				out.Failures = append(out.Failures, failedUser{outcome.ID, outcome.Problems})
+			}
+		}
+	}
+	return encode(w, http.StatusOK, out)
+}
+
+func summaryOfActivation(job jobs.Job) *activationSummary {
+	return &activationSummary{
+		Failed: job.Counts[jobs.FailedResult], Updated: job.Counts[users.Updated], Inserted: job.Counts[users.Inserted], Total: job.Total,
+	}
+}

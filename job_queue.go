@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"user-manager/jobs"
+)
+
+// Kinds of jobs.
+const (
+	activationKind = "bulk-activation"
+	mailKind       = "change-password"
+)
+
+// newQueue returns the queue of the service's jobs.
+func (a *api) newQueue(cfg config, s *store) *jobs.Queue {
+	activations, mails := jobs.NewPacer(0), jobs.NewPacer(cfg.jobs.mailsPerSecond)
+	return jobs.New(jobs.Config{
+		Collection:  s.jobs,
+		StoreIsOurs: s.embedded != nil,
+		Concurrency: cfg.jobs.concurrency,
+		MaxQueued:   cfg.jobs.queue,
+		Retention:   cfg.jobs.retention,
+		Webhook:     a.webhook,
+		Log:         a.log,
+		Kinds: []jobs.Kind{
+			{Name: activationKind, Do: func(ctx context.Context, t *jobs.Task) error {
+				return a.users.Activate(ctx, t, t.Options()["upsert"] != "false", activations)
+			}},
+			{Name: mailKind, Do: func(ctx context.Context, t *jobs.Task) error {
+				return a.users.MailPasswords(ctx, t, mails)
+			}},
+		},
+	})
+}
+
+func newWebhook(cfg config) *jobs.Webhook {
+	return &jobs.Webhook{
+		URL:          cfg.jobs.webhookURL,
+		Secret:       cfg.jobs.webhookSecret,
+		AllowedHosts: cfg.jobs.webhookHosts,
+		Body:         callbackOf,
+		Timeout:      cfg.upstreamTimeout,
+	}
+}
+
+// openActivation reports whether an activation is not over yet.
+func (a *api) openActivation(ctx context.Context, id string) (bool, error) {
+	job, err := a.jobs.Job(ctx, activationKind, id)
+	if errors.Is(err, jobs.ErrNotFound) {
+		return false, nil
+	}
+	return job.Status == jobs.Pending, err
+}
+
+// summaryOf returns the summary of a completed job, by its kind; nil for any other.
+func summaryOf(job jobs.Job) any {
+	switch {
+	case job.Status != jobs.Completed:
+		return nil
+	case job.Kind == mailKind:
+		return summaryOfMails(job)
+	}
+	return summaryOfActivation(job)
+}
+
+// callbackOf is what is posted when a job is over.
+func callbackOf(job jobs.Job) any {
+	return map[string]any{
+		"type":      job.Kind + "." + string(job.Status),
+		"timestamp": job.FinishedAt.UTC().Format(jobTime),
+		"data":      endedJob{started(job), summaryOf(job)},
+	}
+}
+
+// endedJob is a job without what became of each id.
+type endedJob struct {
+	startedJob
+	Summary any `json:"summary,omitempty"`
+}
