@@ -6,11 +6,6 @@ import (
 	"time"
 )
 
-const (
-	partSize    = 250 // ids of a part
-	partsAtOnce = 20  // parts that are read or written at once
-)
-
 // creating is the status of a job that is not kept whole yet; readers never see it.
 const creating Status = "creating"
 
@@ -99,28 +94,6 @@ func timeOf(ms int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms).UTC()
-}
-
-// A part is a piece of a job's ids, with their outcomes.
-type part struct {
-	Key      string    `json:"_id"` // of the keeper's own
-	Number   int       `json:"part"`
-	IDs      []string  `json:"ids"`
-	Outcomes []Outcome `json:"outcomes"`
-}
-
-// partsOf returns how many parts so many ids take.
-func partsOf(ids int) int { return (ids + partSize - 1) / partSize }
-
-// first returns the outcome of each id that has one.
-func (p part) first() map[string]Outcome {
-	out := make(map[string]Outcome, len(p.Outcomes))
-	for _, o := range p.Outcomes {
-		if _, twice := out[o.ID]; !twice {
-			out[o.ID] = o
-		}
-	}
-	return out
 }
 
 // A guard is what must be so for a change to be made. A zero field asks for nothing.

@@ -53,6 +53,13 @@ func (q *Queue) claim(ctx context.Context, e entry) (*Task, error) {
 	return q.newTask(ctx, e, owner, now), nil
 }
 
+// isRunning reports whether this process runs the job.
+func (q *Queue) isRunning(id string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.running[id] != nil
+}
+
 // newTask makes the task of a run, and counts it among those that run.
 func (q *Queue) newTask(ctx context.Context, e entry, owner string, leased time.Time) *Task {
 	t := &Task{

@@ -25,7 +25,10 @@ type limited struct {
 	filled  time.Time
 	refused int            // guarded by mu
 	done    map[string]int // guarded by mu
+	rules
+}
 
+type rules struct {
 	size    float64
 	perMin  float64
 	windows bool
@@ -102,7 +105,7 @@ func yields(ids []string) iter.Seq2[string, error] {
 
 func TestEverythingThatCanBeSentIsSent(t *testing.T) {
 	const n = 1000
-	upstreams := map[string]limited{
+	limits := map[string]rules{
 		"bucket, says when":         {size: 300, perMin: 300, says: true},
 		"bucket, does not say":      {size: 300, perMin: 300},
 		"windows, says when":        {size: 300, perMin: 300, windows: true, says: true},
@@ -110,11 +113,11 @@ func TestEverythingThatCanBeSentIsSent(t *testing.T) {
 		"small bucket, says when":   {size: 5, perMin: 300, says: true},
 		"small bucket, doesn't say": {size: 5, perMin: 300},
 	}
-	for name, upstream := range upstreams {
+	for name, limit := range limits {
 		for _, rate := range []float64{0, 1, 2, 3, 5, 10, 1000} {
 			t.Run(fmt.Sprintf("%s, %v a second", name, rate), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					l := upstream
+					l := &limited{rules: limit}
 					l.latency = 50 * time.Millisecond
 					outcomes, took := each(t, jobs.NewPacer(rate), n, 10, l.call)
 					for _, id := range numbered(n) {
@@ -142,8 +145,8 @@ func TestEverythingThatCanBeSentIsSent(t *testing.T) {
 // A limit that was far lower for a while does not keep the pace down.
 func TestPaceRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		strict := &limited{size: 1, perMin: 10, says: true}
-		loose := &limited{size: 10, perMin: 6000, says: true}
+		strict := &limited{rules: rules{size: 1, perMin: 10, says: true}}
+		loose := &limited{rules: rules{size: 10, perMin: 6000, says: true}}
 		start := time.Now()
 		call := func(ctx context.Context, id string) (jobs.Outcome, error) {
 			time.Sleep(50 * time.Millisecond)

@@ -2,9 +2,7 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -20,20 +18,21 @@ const (
 	lastRetry   = 5 * time.Minute
 	maxPanics   = 5 // in a row, of one job
 	releaseTime = 10 * time.Second
+	whenever    = 1 << 52 // later than any time in milliseconds
 )
 
-// Recover reads the jobs that are open, and logs how many there are. It is for a start
-// that should not succeed when the store cannot be read.
+// Recover reads the oldest jobs that are open, and logs how many there are. It is for a
+// start that should not succeed when the store cannot be read; [Queue.Run] does it else.
 func (q *Queue) Recover(ctx context.Context) error {
-	n, err := q.keeper.pending(ctx, 0)
+	found, err := q.keeper.ready(ctx, q.kindNames(), whenever, 0, maxList)
 	if err != nil {
 		return fmt.Errorf("read the open jobs: %w", err)
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.recovered = true
-	if n > 0 {
-		q.cfg.Log.InfoContext(ctx, "jobs are open", "jobs", n)
+	if len(found) > 0 {
+		q.cfg.Log.InfoContext(ctx, "jobs are open", "jobs", len(found))
 	}
 	return nil
 }
@@ -89,7 +88,7 @@ func (q *Queue) start(ctx context.Context, runs *errgroup.Group) error {
 	if q.ours {
 		before = 0
 	}
-	found, err := q.keeper.ready(ctx, slices.Sorted(maps.Keys(q.kinds)), at, before, room+busy)
+	found, err := q.keeper.ready(ctx, q.kindNames(), at, before, room+busy)
 	if err != nil {
 		return err
 	}
@@ -111,6 +110,11 @@ func (q *Queue) start(ctx context.Context, runs *errgroup.Group) error {
 		})
 	}
 	return nil
+}
+
+// kindNames are the kinds that this process can run.
+func (q *Queue) kindNames() []string {
+	return slices.AppendSeq([]string{}, maps.Keys(q.kinds)) // never nil: the store takes no null for none
 }
 
 // room returns how many jobs may be started, and how many run.
@@ -149,6 +153,7 @@ func (q *Queue) do(t *Task) (err error, panicked bool) {
 		if err := t.recount(); err != nil {
 			return err, false
 		}
+		t.began, _ = t.progress()
 	}
 	panicked = true
 	err = upstream.Protect(func() error {
@@ -157,128 +162,4 @@ func (q *Queue) do(t *Task) (err error, panicked bool) {
 		return err
 	})
 	return err, panicked
-}
-
-// An ending is how a run ended.
-type ending struct {
-	status           Status
-	failures, panics int
-	err              error
-	pause            time.Duration
-}
-
-var errUnfinished = errors.New("the kind was done while ids had no outcome")
-
-// judge tells what is to become of a job after a run.
-func (q *Queue) judge(t *Task, err error, panicked bool) ending {
-	before, _ := t.progress()
-	if err == nil {
-		if err = t.recount(); err == nil {
-			if before, _ = t.progress(); before == t.entry.Total {
-				return ending{status: Completed}
-			}
-			err = errUnfinished
-		}
-	}
-	if _, failed := errors.AsType[*failure](err); failed {
-		return q.failed(t, err)
-	}
-	if t.run.Err() != nil && !panicked {
-		return ending{status: Pending, failures: t.entry.Failures, panics: t.entry.Panics}
-	}
-	end := ending{status: Pending, err: err, failures: t.entry.Failures + 1}
-	if before > t.entry.Done {
-		end.failures = 1 // it came to something
-	}
-	if panicked {
-		end.panics = t.entry.Panics + 1
-	}
-	if end.panics >= maxPanics {
-		return q.failed(t, err)
-	}
-	end.pause = pauseAfter(end.failures)
-	return end
-}
-
-// failed is the ending of a job that is not tried again.
-func (q *Queue) failed(t *Task, err error) ending {
-	if recountErr := t.recount(); recountErr != nil {
-		err = errors.Join(err, recountErr)
-	}
-	return ending{status: Failed, err: err}
-}
-
-// pauseAfter is how long to wait after so many failures in a row.
-func pauseAfter(failures int) time.Duration {
-	return min(firstRetry<<min(failures-1, 10), lastRetry)
-}
-
-// settle writes how a run ended, and gives up the lease. If it cannot, the lease lapses
-// and the job is run again.
-func (q *Queue) settle(t *Task, end ending) {
-	if t.life.Err() != nil {
-		t.log.Warn("job is left to others", "err", context.Cause(t.life))
-		return
-	}
-	at := q.now()
-	done, counts := t.progress()
-	set := fields{
-		"status": end.status, "done": done, "counts": counts, "leaseOwner": "", "leaseUntil": 0,
-		"failures": end.failures, "panics": end.panics, "retryAt": at.Add(end.pause).UnixMilli(),
-	}
-	if end.status != Pending {
-		set["finishedAt"] = at.UnixMilli()
-		if t.entry.CallbackURL != "" && q.cfg.Webhook != nil {
-			set["callback"], set["callbackAt"], set["callbackTries"] = callbackDue, at.UnixMilli(), 0
-		}
-	}
-	late := time.AfterFunc(releaseTime, func() { t.kill(context.DeadlineExceeded) })
-	defer late.Stop()
-	err := t.persist(func() error {
-		_, err := t.keeper.change(t.life, t.entry.JobID, guard{status: Pending, owner: t.owner}, set)
-		return err
-	})
-	t.logEnd(end, err)
-	poke(q.notify)
-}
-
-func (t *Task) logEnd(end ending, err error) {
-	done, _ := t.progress()
-	switch {
-	case err != nil:
-		t.log.Warn("end of a run was not kept", "err", err)
-	case end.status == Completed:
-		t.log.Info("job completed", "ids", done)
-	case end.status == Failed:
-		t.log.Error("job failed", "ids", done, "err", end.err)
-	case end.err != nil:
-		t.log.Warn("job is tried again later", "ids", done, "pause", end.pause, "err", end.err)
-	}
-}
-
-// Outcomes yields the outcomes of a job in the order of its ids, read in parts. The
-// first error ends it; [ErrNotFound] when the job is gone.
-func (q *Queue) Outcomes(ctx context.Context, j Job) iter.Seq2[Outcome, error] {
-	read := func(from, n int) ([]part, error) { return q.keeper.parts(ctx, j.ID, from, n) }
-	return func(yield func(Outcome, error) bool) {
-		for p, err := range partsIn(entry{Total: j.Total}, read) {
-			if err != nil {
-				yield(Outcome{}, err)
-				return
-			}
-			first := p.first()
-			for _, id := range p.IDs {
-				if o, done := first[id]; done && !yield(o, nil) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// isRunning reports whether this process runs the job.
-func (q *Queue) isRunning(id string) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.running[id] != nil
 }

@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"user-manager/crud"
 	"user-manager/upstream"
@@ -17,99 +15,10 @@ import (
 // for a document may not grow with its job. The package's comment lists the fields.
 type stored struct{ docs crud.Collection }
 
-// cleanupTime is how long what an unfinished add has written is tried to be removed.
-const cleanupTime = 10 * time.Second
-
-// add inserts the job for nobody to see, then the parts, and then shows it. What it
-// cannot remove when it fails, the sweep removes later.
-func (s *stored) add(ctx context.Context, e entry, ids []string) error {
-	err := s.insertJob(ctx, e)
-	if err == nil {
-		err = s.insertParts(ctx, e, ids)
-	}
-	if err == nil {
-		err = s.show(ctx, e.JobID)
-	}
-	if err != nil {
-		s.withdraw(ctx, e.JobID)
-	}
-	return err
-}
-
-// withdraw removes what add has written, the job first: it must not be shown any more.
-func (s *stored) withdraw(ctx context.Context, id string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
-	defer cancel()
-	if _, err := s.docs.DeleteAll(ctx, where(crud.Document{"type": "job", "jobId": id})); err == nil {
-		s.docs.DeleteAll(ctx, where(crud.Document{"type": "part", "jobId": id})) // the sweep does if this fails
-	}
-}
-
-func (s *stored) insertJob(ctx context.Context, e entry) error {
-	doc, err := document(e)
-	if err != nil {
-		return err
-	}
-	doc["type"], doc["status"], doc["__STATE__"] = "job", creating, crud.Public
-	_, err = s.docs.Insert(ctx, doc)
-	if err == nil || upstream.Refused(err) {
-		return err
-	}
-	return s.unless(err, func() (bool, error) {
-		n, err := s.docs.Count(ctx, where(crud.Document{"type": "job", "jobId": e.JobID}))
-		return n == 1, err
-	})
-}
-
-// unless returns err, which came without an answer of the store, unless a look shows
-// that the work was done all the same.
-func (s *stored) unless(err error, done func() (bool, error)) error {
-	if yes, lookErr := done(); lookErr == nil && yes {
-		return nil
-	}
-	return err
-}
-
-func (s *stored) insertParts(ctx context.Context, e entry, ids []string) error {
-	var docs []crud.Document
-	for some := range slices.Chunk(ids, partSize) {
-		docs = append(docs, crud.Document{
-			"type": "part", "jobId": e.JobID, "part": len(docs), "queuedAt": e.QueuedAt,
-			"ids": some, "outcomes": []Outcome{}, "__STATE__": crud.Public,
-		})
-	}
-	written := 0
-	for some := range slices.Chunk(docs, partsAtOnce) {
-		written += len(some)
-		_, err := s.docs.InsertAll(ctx, some)
-		if err != nil && !upstream.Refused(err) {
-			err = s.unless(err, func() (bool, error) {
-				n, err := s.docs.Count(ctx, where(crud.Document{"type": "part", "jobId": e.JobID}))
-				return n == written, err
-			})
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// errVanished is the error of an addition whose job was removed before it was whole.
-var errVanished = errors.New("the job was removed while it was being added")
-
-func (s *stored) show(ctx context.Context, id string) error {
-	shown, err := s.change(ctx, id, guard{status: creating}, fields{"status": Pending})
-	if err == nil && !shown {
-		return &upstream.Error{Service: crud.Service, Route: s.docs.Route("PATCH", "/"), Err: errVanished}
-	}
-	if err == nil || upstream.Refused(err) {
-		return err
-	}
-	return s.unless(err, func() (bool, error) {
-		_, err := s.find(ctx, id)
-		return err == nil, err
-	})
+// jobWith selects the job with the given id, shown or not, and none of its parts: by the
+// status, for which there is an index.
+func jobWith(id string) crud.Document {
+	return crud.Document{"type": "job", "jobId": id, "status": crud.Document{"$in": []Status{creating, Pending, Completed, Failed}}}
 }
 
 // shown are the statuses of jobs that readers see.
@@ -255,60 +164,6 @@ func (s *stored) record(ctx context.Context, outcomes map[string][]Outcome) erro
 		}
 	}
 	return nil
-}
-
-// sweep removes the job first, so that it is gone at once, and then its parts.
-func (s *stored) sweep(ctx context.Context, finished, begun int64) (int, error) {
-	ended := crud.Document{"type": "job", "status": crud.Document{"$in": []Status{Completed, Failed}}, "finishedAt": crud.Document{"$lte": finished}}
-	unborn := crud.Document{"type": "job", "status": creating, "queuedAt": crud.Document{"$lte": begun}}
-	removed := 0
-	for _, filter := range []crud.Document{ended, unborn} {
-		old, err := s.entries(ctx, filter, maxList)
-		if err != nil {
-			return removed, err
-		}
-		for _, e := range old {
-			filter["jobId"] = e.JobID
-			if _, err := s.docs.DeleteAll(ctx, where(filter)); err != nil {
-				return removed, err
-			}
-			if _, err := s.docs.DeleteAll(ctx, where(crud.Document{"type": "part", "jobId": e.JobID})); err != nil {
-				return removed, err
-			}
-			removed++
-		}
-	}
-	return removed, nil
-}
-
-// sweepOrphans looks at every part: what an addition left that failed, or a sweep.
-func (s *stored) sweepOrphans(ctx context.Context, before int64) error {
-	q := where(crud.Document{"type": "part", "queuedAt": crud.Document{"$lte": before}})
-	q.Fields = []string{"jobId"}
-	seen := map[string]bool{}
-	for doc, err := range s.docs.All(ctx, q) {
-		id, _ := doc["jobId"].(string)
-		if err != nil {
-			return err
-		}
-		if seen[id] {
-			continue
-		}
-		seen[id] = true
-		if err := s.removeOrphan(ctx, id); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *stored) removeOrphan(ctx context.Context, id string) error {
-	n, err := s.docs.Count(ctx, where(crud.Document{"type": "job", "jobId": id}))
-	if err != nil || n > 0 {
-		return err
-	}
-	_, err = s.docs.DeleteAll(ctx, where(crud.Document{"type": "part", "jobId": id}))
-	return err
 }
 
 // where selects documents in whatever state.

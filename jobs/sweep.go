@@ -7,7 +7,7 @@ import (
 
 const (
 	sweepEvery   = time.Minute
-	orphansEvery = time.Hour        // it reads every part
+	orphansEvery = time.Hour        // it looks at every job
 	addTime      = 10 * time.Minute // longer than any addition takes
 )
 

@@ -29,7 +29,6 @@ type receiver struct {
 
 type callback struct {
 	url, id, at, signature, contentType, body string
-	after                                     time.Duration // since the receiver was made
 	start                                     time.Time
 }
 

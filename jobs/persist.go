@@ -1,0 +1,55 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"user-manager/upstream"
+)
+
+const (
+	firstPause = 200 * time.Millisecond // of a store that fails, doubled each time up to
+	lastPause  = 5 * time.Second
+	grace      = 10 * time.Second // for a store that fails once the run is to stop
+)
+
+// persist calls f until it succeeds, is refused, or can be of no use any more.
+func (t *Task) persist(f func() error) error {
+	var stopped time.Time
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		err := f()
+		if err == nil || !passing(err) {
+			return err
+		}
+		if t.life.Err() != nil {
+			return context.Cause(t.life)
+		}
+		if t.run.Err() != nil && stopped.IsZero() {
+			stopped = time.Now()
+		}
+		if !stopped.IsZero() && time.Since(stopped) >= grace {
+			return err
+		}
+		sleep(t.life, pause)
+	}
+}
+
+// passing reports whether a call that failed may succeed when it is made again.
+func passing(err error) bool {
+	e, ok := errors.AsType[*upstream.Error](err)
+	return ok && (!e.Refused() || e.Status == http.StatusTooManyRequests)
+}
+
+// sleep waits for d, or until ctx is done; then it reports false.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
