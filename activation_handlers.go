@@ -61,9 +61,10 @@ func decodeActivation(r *http.Request) (ids []string, callback string, err error
 	if !json.Valid(body) {
 		return nil, "", bodyError(json.Unmarshal(body, &in))
 	}
-	if body[0] == '[' {
+	switch body[0] {
+	case '[':
 		err = decodeStrict(body, &in.Users)
-	} else {
+	case '{':
 		err = decodeStrict(body, &in)
 	}
 	if err != nil {
