@@ -196,3 +196,41 @@ func TestFaultsAtEveryCall(t *testing.T) {
 		}
 	}
 }
+
+// What was done although the answer was lost is not taken for undone.
+func TestAddLooksBeforeItGivesUp(t *testing.T) {
+	for n, call := range map[int]string{2: "the job", 3: "the parts", 4: "what shows it"} {
+		t.Run(call, func(t *testing.T) {
+			onStore(t, func(t *testing.T, w *world) {
+				q := w.queue(jobs.Config{Kinds: []jobs.Kind{new(eachDone).kind("mail")}, MaxQueued: 1})
+				w.plan.Arm(n, faults.DropAnswer)
+				job := w.add(q, jobs.Request{Kind: "mail", IDs: numbered(600)})
+				if n := w.count(); n != 4 {
+					t.Errorf("%d documents, want a job and three parts", n)
+				}
+				w.run(q)
+				w.await(q, job, time.Minute)
+			})
+		})
+	}
+}
+
+// An outcome that an earlier run's write brings late is not the one that counts.
+func TestLateOutcomeDoesNotCount(t *testing.T) {
+	onStore(t, func(t *testing.T, w *world) {
+		q := w.queue(jobs.Config{Kinds: []jobs.Kind{{Name: "mail", Do: func(_ context.Context, task *jobs.Task) error {
+			if err := recordAll(task); err != nil {
+				return err
+			}
+			late := crud.Document{"$push": crud.Document{"outcomes": jobs.Outcome{ID: "id-000001", Result: "late"}}}
+			_, err := w.clean.PatchAll(t.Context(), crud.Query{Filter: crud.Document{"type": "part"}}, late)
+			return err
+		}}}})
+		w.run(q)
+		job := w.await(q, w.add(q, jobs.Request{Kind: "mail", IDs: numbered(3)}), time.Minute)
+		if diff := cmp.Diff([]string{"id-000000 done", "id-000001 done", "id-000002 done"}, w.outcomes(q, job)); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+		checkCounts(w, q, job)
+	})
+}

@@ -315,6 +315,43 @@ func TestUpstreamIsDown(t *testing.T) {
 	}
 }
 
+// Calls that fail together make the others wait once.
+func TestFailuresTogetherCountOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		do := func(ctx context.Context, id string) (jobs.Outcome, error) {
+			began := time.Since(start)
+			time.Sleep(100 * time.Millisecond)
+			if began < 300*time.Millisecond {
+				return jobs.Outcome{}, status(500)
+			}
+			return succeed(ctx, id)
+		}
+		if _, took := each(t, jobs.NewPacer(0), 20, 10, do); took > 3*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+// While an upstream has asked for a pause, nothing can succeed: that is not held against
+// the ids.
+func TestPausesAreNotFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answers := []error{status(500), &upstream.Error{Status: 429, RetryAfter: 20 * time.Minute}, status(500), nil}
+		n := 0
+		do := func(ctx context.Context, id string) (jobs.Outcome, error) {
+			n++
+			if err := answers[n-1]; err != nil {
+				return jobs.Outcome{}, err
+			}
+			return succeed(ctx, id)
+		}
+		if outcomes, _ := each(t, jobs.NewPacer(0), 1, 1, do); outcomes["id-000000"].Result != "done" {
+			t.Errorf("outcomes: %v", outcomes)
+		}
+	})
+}
+
 // At the end of the context what runs is finished and recorded, and nothing begun.
 func TestEachIsStopped(t *testing.T) {
 	for name, test := range map[string]struct {

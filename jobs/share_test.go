@@ -115,7 +115,12 @@ func TestLeaseOfADeadProcess(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			onStore(t, func(t *testing.T, w *world) {
-				hangs := jobs.Kind{Name: "mail", Do: func(ctx context.Context, _ *jobs.Task) error {
+				hangs := jobs.Kind{Name: "mail", Do: func(ctx context.Context, task *jobs.Task) error {
+					for _, id := range numbered(4) {
+						if err := task.Record(ctx, jobs.Outcome{ID: id, Result: "early"}); err != nil {
+							return err
+						}
+					}
 					<-ctx.Done()
 					return context.Cause(ctx)
 				}}
@@ -129,11 +134,22 @@ func TestLeaseOfADeadProcess(t *testing.T) {
 				if leased, err := w.clean.Count(t.Context(), crud.Query{Filter: crud.Document{"leaseOwner": crud.Document{"$ne": ""}}, States: crud.AllStates}); err != nil || leased == 0 {
 					t.Fatalf("the lease is given up, error %v", err)
 				}
-				next := w.queue(jobs.Config{Kinds: []jobs.Kind{new(eachDone).kind("mail")}, StoreIsOurs: test.ours})
+				var took time.Duration
 				start := time.Now()
+				var next *jobs.Queue
+				goesOn := jobs.Kind{Name: "mail", Do: func(_ context.Context, task *jobs.Task) error {
+					took = time.Since(start)
+					if got := w.job(next, job); got.Done != 4 || got.Counts["early"] != 4 {
+						t.Errorf("job when it is taken over: %+v", got)
+					}
+					return recordAll(task)
+				}}
+				next = w.queue(jobs.Config{Kinds: []jobs.Kind{goesOn}, StoreIsOurs: test.ours})
 				w.run(next)
-				w.await(next, job, test.to)
-				if took := time.Since(start); took < test.from {
+				if got := w.await(next, job, test.to); got.Counts["early"] != 4 || got.Counts["done"] != 6 {
+					t.Errorf("job at its end: %+v", got)
+				}
+				if took < test.from {
 					t.Errorf("the lease of another was taken after %v", took)
 				}
 			})
@@ -191,7 +207,7 @@ func TestLeaseIsTaken(t *testing.T) {
 		job := w.add(q, jobs.Request{Kind: "mail", IDs: numbered(1)})
 		stop := w.run(q)
 		synctest.Wait()
-		taken := crud.Document{"$set": crud.Document{"leaseOwner": "another", "leaseUntil": time.Now().Add(time.Hour).UnixMilli()}}
+		taken := crud.Document{"$set": crud.Document{"leaseOwner": "another", "leaseUntil": time.Now().Add(30 * time.Second).UnixMilli()}}
 		if _, err := w.clean.PatchAll(t.Context(), crud.Query{Filter: crud.Document{"jobId": job.ID, "type": "job"}}, taken); err != nil {
 			t.Fatal(err)
 		}
