@@ -25,6 +25,10 @@ type options struct {
 	pocketbase  bool
 	memory      bool
 	million     bool
+	imports     bool
+	limited     bool
+	rows        []int // of the files that are imported
+	users       int   // of a job
 }
 
 // Bounds of what can be asked for.
@@ -33,13 +37,14 @@ const (
 	maxDuration  = 10 * time.Minute
 	maxDocuments = 1_000_000
 	maxRounds    = 100
+	maxRows      = 200_000
 	leastLoaded  = pageSkip + 200 // what the pages need
 )
 
 // parseOptions reads the command line.
 func parseOptions(args []string, stderr io.Writer) (options, error) {
 	var o options
-	var paths, concurrency, only string
+	var paths, concurrency, only, rows string
 	flags := flag.NewFlagSet("loadtest", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.url, "url", "", "a running service, http://host:port on this machine; unset: one is built and started")
@@ -55,13 +60,35 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.BoolVar(&o.pocketbase, "pocketbase", false, "compare with PocketBase")
 	flags.BoolVar(&o.memory, "memory", false, "instead: memory over 100,000 creates")
 	flags.BoolVar(&o.million, "million", false, "instead: a get among 1,000,000 documents and among 1,000")
+	flags.BoolVar(&o.imports, "import", false, "instead: imports of CSV files beside SQLite alone, an activation and mails")
+	flags.BoolVar(&o.limited, "limited", false, "instead: an import, an activation and mails within 5 % of a processor and 70 MiB")
+	flags.StringVar(&rows, "rows", "200,1000,10000,100000", "comma-separated numbers of rows, each of a file to import")
+	flags.IntVar(&o.users, "users", 10_000, "users of an activation and of mails, and rows of the import with -limited")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("%q: is not an option", flags.Arg(0))
 	}
+	if err := o.completeRows(rows); err != nil {
+		return o, err
+	}
 	return o, o.complete(paths, concurrency, only)
+}
+
+// completeRows reads the sizes of files and checks that of jobs.
+func (o *options) completeRows(rows string) error {
+	for text := range strings.SplitSeq(rows, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxRows {
+			return fmt.Errorf("-rows %q: must be numbers from 1 to %d", text, maxRows)
+		}
+		o.rows = append(o.rows, n)
+	}
+	if o.users < 1 || o.users > maxRows {
+		return fmt.Errorf("-users: must be from 1 to %d", maxRows)
+	}
+	return nil
 }
 
 // complete reads the lists and checks everything.
@@ -95,8 +122,8 @@ func (o *options) check() error {
 		return fmt.Errorf("-rounds and -starts: must be at most %d", maxRounds)
 	case o.sync != "full" && o.sync != "normal":
 		return fmt.Errorf("-sync %q: must be full or normal", o.sync)
-	case o.url != "" && (o.pocketbase || o.memory || o.million):
-		return fmt.Errorf("-url: -pocketbase, -memory and -million start what they measure")
+	case o.url != "" && (o.pocketbase || o.memory || o.million || o.imports || o.limited):
+		return fmt.Errorf("-url: -pocketbase, -memory, -million, -import and -limited start what they measure")
 	}
 	return nil
 }

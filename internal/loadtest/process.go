@@ -200,10 +200,23 @@ func cpuIn(stat string) time.Duration {
 	return time.Duration(user+system) * clockTick
 }
 
+// peak is the most that the process has had in memory, in bytes; 0 where /proc does not
+// tell.
+func (p *process) peak() int64 {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(p.cmd.Process.Pid) + "/status")
+	if err != nil {
+		return 0
+	}
+	return memoryIn(string(text), "VmHWM:")
+}
+
 // residentIn reads VmRSS from a process's status.
-func residentIn(status string) int64 {
+func residentIn(status string) int64 { return memoryIn(status, "VmRSS:") }
+
+// memoryIn reads what a process's status has by a name.
+func memoryIn(status, name string) int64 {
 	for line := range strings.Lines(status) {
-		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if value, ok := strings.CutPrefix(line, name); ok {
 			n, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
 			return n << 10
 		}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+// A file is a CSV file of users of the demo group customers.
+type file struct {
+	rows   int
+	arrays bool // each row has one, and the delimiter is a semicolon
+}
+
+// delimiter is what stands between cells: where there are arrays it cannot be the comma.
+func (f file) delimiter() string {
+	if f.arrays {
+		return ";"
+	}
+	return ","
+}
+
+// csv returns the file.
+func (f file) csv() []byte {
+	var b bytes.Buffer
+	columns := []string{"userGroup", "username", "email", "name", "surname", "newsletter"}
+	if f.arrays {
+		columns = append(columns, "tags")
+	}
+	fmt.Fprintln(&b, strings.Join(columns, f.delimiter()))
+	for i := range f.rows {
+		cells := []string{"customers", f.username(i), f.email(i), fmt.Sprintf("Name %d", i), "Surname", "true"}
+		if f.arrays {
+			cells = append(cells, fmt.Sprintf("[new, vip, tag %d]", i%100))
+		}
+		fmt.Fprintln(&b, strings.Join(cells, f.delimiter()))
+	}
+	return b.Bytes()
+}
+
+func (f file) username(i int) string { return fmt.Sprintf("user-%d", i) }
+
+func (f file) email(i int) string { return fmt.Sprintf("user-%d@example.com", i) }
+
+// A storedUser is a row as the store keeps it.
+type storedUser struct{ id, username, email, document string }
+
+// stored returns the users that the rows become.
+func (f file) stored() []storedUser {
+	users := make([]storedUser, f.rows)
+	for i := range users {
+		u := storedUser{id: fmt.Sprintf("6b0000000000000000%06x", i), username: f.username(i), email: f.email(i)}
+		tags := ""
+		if f.arrays {
+			tags = fmt.Sprintf(`,"tags":["new","vip","tag %d"]`, i%100)
+		}
+		u.document = fmt.Sprintf(`{"_id":%q,"__STATE__":"PUBLIC","creatorId":"public","createdAt":"2026-01-31T12:00:00.000Z",`+
+			`"updaterId":"public","updatedAt":"2026-01-31T12:00:00.000Z","userGroup":"customers","username":%q,"email":%q,`+
+			`"name":"Name %d","surname":"Surname","newsletter":true%s}`, u.id, u.username, u.email, i, tags)
+		users[i] = u
+	}
+	return users
+}
