@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -147,7 +148,6 @@ func TestBulkScriptGoesOn(t *testing.T) {
 		t.Fatalf("exit %d, want 1 and a file with ids:\n%s", exit, says)
 	}
 	ids := strings.TrimSpace(rest)
-	t.Cleanup(func() { os.RemoveAll(filepath.Dir(ids)) })
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait() // killed
 	p = launch(t, binary, store, "AUTH0_BULK_CHANGE_PASSWORD_RATE_LIMIT_PER_SECOND=1000")
@@ -164,6 +164,56 @@ func TestBulkScriptGoesOn(t *testing.T) {
 	}
 }
 
+// TestBulkScriptOutlivesTheService kills the service while mails are sent and starts it
+// anew: the script follows the job to its end.
+func TestBulkScriptOutlivesTheService(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the service")
+	}
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("no curl here")
+	}
+	t.Parallel()
+	binary, store := build(t), "EMBEDDED_PATH="+filepath.Join(t.TempDir(), "users.db")
+	const pace = "AUTH0_BULK_CHANGE_PASSWORD_RATE_LIMIT_PER_SECOND=20"
+	p := launch(t, binary, store, pace)
+	cmd := script(t, "--base", p.url, write(t, manyRows(20)))
+	var stdout bytes.Buffer
+	cmd.Stdout = &stdout
+	says, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines, killed := bufio.NewScanner(says), false
+	for lines.Scan() {
+		if !killed && strings.HasPrefix(lines.Text(), "Mails: job ") {
+			killed = true
+			_ = p.cmd.Process.Kill()
+			_ = p.cmd.Wait() // killed
+			p = launch(t, binary, store, pace, "HTTP_PORT="+p.url[strings.LastIndexByte(p.url, ':')+1:])
+		}
+	}
+	err = cmd.Wait()
+	want := "Import: 20 inserted, 0 updated, 0 invalid\nActivation: 20 accounts made, 0 brought up to date, 0 failed\nMails: 20 sent, 0 failed\n"
+	if diff := cmp.Diff(want, stdout.String()); diff != "" || err != nil || !killed {
+		t.Errorf("killed: %v, %v, output (-want +got):\n%s", killed, err, diff)
+	}
+}
+
+// TestBulkScriptIsClean has shellcheck read the script, where there is one.
+func TestBulkScriptIsClean(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("shellcheck"); err != nil {
+		t.Skip("no shellcheck here")
+	}
+	if out, err := exec.CommandContext(t.Context(), "shellcheck", filepath.Join("examples", "bulk.sh")).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 func TestBulkScriptWithoutAService(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
@@ -175,11 +225,18 @@ func TestBulkScriptWithoutAService(t *testing.T) {
 	}
 }
 
-// bulk runs the script.
-func bulk(t *testing.T, args ...string) (out, says string, exit int) {
+// script is the script, to be run.
+func script(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", append([]string{filepath.Join("examples", "bulk.sh")}, args...)...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TMPDIR=" + t.TempDir()} // no one's .curlrc
+	return cmd
+}
+
+// bulk runs the script to its end.
+func bulk(t *testing.T, args ...string) (out, says string, exit int) {
+	t.Helper()
+	cmd := script(t, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
