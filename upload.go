@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"user-manager/csvimport"
@@ -39,19 +41,24 @@ func (u *upload) Close() error {
 
 // readUpload reads the parts of a multipart request, which come in any order. When all
 // options came before the file, and the request is not larger than a file may be, the
-// file is read while it arrives. Otherwise it is spooled to disk, since how it is to be
-// read, or that it is too large, may turn out after it.
-func readUpload(w http.ResponseWriter, r *http.Request, maxFile int64) (u *upload, err error) {
-	parts, err := partsOf(w, r)
+// file is read while it arrives, and what follows it is not looked at. Otherwise it is
+// spooled to disk, since how it is to be read, or that it is too large or cut short, may
+// turn out after it.
+func readUpload(w http.ResponseWriter, r *http.Request, maxFile int64) (*upload, error) {
+	body, err := openBody(w, r)
 	if err != nil {
 		return nil, err
 	}
-	u = &upload{}
-	defer func() {
-		if err != nil {
-			u.Close()
-		}
-	}()
+	u := &upload{}
+	if err := u.readParts(body, r.ContentLength, maxFile); err != nil {
+		u.Close()
+		return nil, err
+	}
+	return u, nil
+}
+
+func (u *upload) readParts(body *uploadBody, size, maxFile int64) error {
+	parts := multipart.NewReader(body, body.boundary)
 	given := map[string]bool{}
 	for {
 		part, err := parts.NextPart()
@@ -59,52 +66,43 @@ func readUpload(w http.ResponseWriter, r *http.Request, maxFile int64) (u *uploa
 			break
 		}
 		if err != nil {
-			return nil, uploadError(err)
+			return uploadError(err)
 		}
 		name := part.FormName()
-		if !isUploadPart(name) {
+		switch {
+		case !slices.Contains(uploadParts, name):
 			continue
-		}
-		if given[name] {
-			return nil, badRequest("%s: is there twice", name)
+		case given[name]:
+			return badRequest("%s: is there twice", name)
 		}
 		given[name] = true
-		if name != "file" {
-			if err := u.readOption(name, part); err != nil {
-				return nil, err
-			}
-			continue
+		switch {
+		case name != "file":
+			err = u.readOption(name, part)
+		case len(given) == len(uploadParts) && size >= 0 && size <= maxFile:
+			u.Reader = &boundedFile{part, maxFile, maxFile}
+			return fileError(u.options.Check())
+		default:
+			err = u.keep(&boundedFile{part, maxFile, maxFile})
 		}
-		file := &boundedFile{part, maxFile, maxFile}
-		if len(given) == len(uploadParts) && r.ContentLength >= 0 && r.ContentLength <= maxFile {
-			u.Reader = file
-			return u, nil
-		}
-		if err := u.keep(file); err != nil {
-			return nil, err
+		if err != nil {
+			return err
 		}
 	}
-	if u.spool == nil {
-		return nil, badRequest("file: is required")
+	switch err := body.finish(); {
+	case err != nil:
+		return err
+	case !given["file"]:
+		return badRequest("file: is required")
 	}
-	return u, nil
+	return fileError(u.options.Check())
 }
 
 // uploadParts are the parts of an upload that are read.
 var uploadParts = []string{"file", "delimiter", "encoding", "escape"}
 
-func isUploadPart(name string) bool {
-	for _, part := range uploadParts {
-		if name == part {
-			return true
-		}
-	}
-	return false
-}
-
-// partsOf returns the parts of the request's body, which may take as long as it goes on
-// to arrive.
-func partsOf(w http.ResponseWriter, r *http.Request) (*multipart.Reader, error) {
+// openBody returns the multipart body of a request.
+func openBody(w http.ResponseWriter, r *http.Request) (*uploadBody, error) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "multipart/form-data" {
 		return nil, &requestError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type: must be multipart/form-data, not %q", r.Header.Get("Content-Type"))}
@@ -112,8 +110,40 @@ func partsOf(w http.ResponseWriter, r *http.Request) (*multipart.Reader, error) 
 	if params["boundary"] == "" {
 		return nil, badRequest("Content-Type: has no boundary")
 	}
-	body := &steadyBody{r.Body, http.NewResponseController(w)}
-	return multipart.NewReader(body, params["boundary"]), nil
+	return &uploadBody{body: r.Body, connection: http.NewResponseController(w), boundary: params["boundary"]}, nil
+}
+
+// An uploadBody may take its time to arrive, as long as it does not stand still. It notes
+// its last boundary, since [multipart.Reader] takes some bodies that were cut short for
+// whole ones.
+type uploadBody struct {
+	body       io.Reader
+	connection *http.ResponseController
+	boundary   string
+	tail       []byte // the last bytes that were read
+	whole      bool   // the last boundary was read
+}
+
+// Read implements [io.Reader].
+func (b *uploadBody) Read(p []byte) (int, error) {
+	_ = b.connection.SetReadDeadline(time.Now().Add(uploadPause)) // without it the server's own limit holds
+	n, err := b.body.Read(p)
+	last := []byte("--" + b.boundary + "--")
+	b.tail = append(b.tail, p[:n]...)
+	b.whole = b.whole || bytes.Contains(b.tail, last)
+	b.tail = append(b.tail[:0], b.tail[max(0, len(b.tail)-len(last)):]...) // it may begin here and go on in what comes
+	return n, err
+}
+
+// finish reads what is left of the body, and reports one that was cut short.
+func (b *uploadBody) finish() error {
+	if _, err := io.Copy(io.Discard, b); err != nil {
+		return uploadError(err)
+	}
+	if !b.whole {
+		return uploadError(io.ErrUnexpectedEOF)
+	}
+	return nil
 }
 
 // readOption reads a part that says how the file is written.
@@ -133,7 +163,7 @@ func (u *upload) readOption(name string, part io.Reader) error {
 	case "escape":
 		u.options.Escape = string(text)
 	}
-	return fileError(u.options.Check())
+	return nil
 }
 
 // keep spools a file. It has no name on disk, so that nothing is left behind whatever
@@ -179,18 +209,6 @@ func (f *boundedFile) Read(p []byte) (int, error) {
 
 func fileTooLarge(limit int64) error {
 	return &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("file: must not be larger than %d bytes", limit)}
-}
-
-// steadyBody is a body that may take its time, as long as it does not stand still.
-type steadyBody struct {
-	io.Reader
-	connection *http.ResponseController
-}
-
-// Read implements [io.Reader].
-func (b *steadyBody) Read(p []byte) (int, error) {
-	_ = b.connection.SetReadDeadline(time.Now().Add(uploadPause)) // without it the server's own limit holds
-	return b.Reader.Read(p)
 }
 
 // uploadError says what is wrong with a multipart body that could not be read.

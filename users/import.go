@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -78,7 +80,13 @@ const maxBatchBytes = 1 << 20
 // or the file breaks off midway, with the cause in its chain; the same file can be
 // imported again then.
 func (s *Service) Import(ctx context.Context, rows *csvimport.Reader, opts ImportOptions) (ImportReport, error) {
-	im := &importer{Service: s, opts: opts, groups: newImportGroups(s.groups), uniques: slices.Clone(nameKeys), seen: map[nameDigest]bool{}}
+	im := &importer{
+		Service: s, opts: opts, groups: newImportGroups(s.groups),
+		uniques: slices.Clone(nameKeys), seen: map[nameDigest]bool{}, own: map[string]bool{},
+	}
+	if err := im.awaitStart(ctx); err != nil {
+		return im.report, err
+	}
 	batches := make(chan *importBatch, 1)
 	g, within := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -103,7 +111,22 @@ type importer struct {
 	// What only write and what it calls touch:
 	report  ImportReport
 	uniques []uniqueKey
-	seen    map[nameDigest]bool // dry run: the names that rows take
+	seen    map[nameDigest]bool // dry run: the names that rows take, and give up
+	own     map[string]bool     // ids of users that the import has made
+	start   time.Time           // what it makes was not there before
+}
+
+// awaitStart waits for the next millisecond of the clock: what this import makes in our
+// store has a later time than what was there before.
+func (im *importer) awaitStart(ctx context.Context) error {
+	now := im.Now()
+	im.start = now.Truncate(time.Millisecond).Add(time.Millisecond)
+	select {
+	case <-time.After(im.start.Sub(now)):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // importBatch is some rows that follow each other, checked as far as that needs no user
@@ -259,6 +282,9 @@ func rowProblem(err error) string {
 	if refusal, ok := errors.AsType[*Refusal](err); ok && refusal.problems != nil {
 		return "invalid json schema, " + strings.Join(refusal.problems, "; ")
 	}
+	if _, ok := errors.AsType[*SchemaError](err); ok {
+		return "userGroup: the crudSchema of the group does not compile"
+	}
 	return err.Error()
 }
 
@@ -278,15 +304,84 @@ func (im *importer) write(ctx context.Context, batches <-chan *importBatch) erro
 	return nil
 }
 
-// writeBatch changes users first, so that a name that one gives up is free for the next.
+// writeBatch writes the rows of a batch in rounds: no row is in a round with another that
+// concerns the same user or name, and of two that do the earlier comes first. So what
+// becomes of a file does not depend on how it is cut into batches. No other operation is
+// at work on the users meanwhile.
 func (im *importer) writeBatch(ctx context.Context, batch *importBatch) error {
-	if err := im.update(ctx, batch, batch.updates); err != nil {
+	users, err := im.openUsers(ctx, batch.updates)
+	if err != nil {
 		return err
 	}
-	if im.opts.DryRun {
-		return im.tryInsert(ctx, batch)
+	defer users.close()
+	for rows := batch.rows(); len(rows) > 0; {
+		now, later := im.apart(rows, users)
+		if err := im.update(ctx, batch, now, users); err != nil {
+			return err
+		}
+		if err := im.insert(ctx, batch, now, users); err != nil {
+			return err
+		}
+		rows = later
 	}
-	return im.insert(ctx, batch, batch.insertions)
+	return nil
+}
+
+// A pendingRow is a row that is not written yet: an insertion, or an update.
+type pendingRow struct {
+	number    int
+	insertion *insertion     // nil: an update
+	update    *csvimport.Row // nil: an insertion
+}
+
+// rows returns the rows that are to be written, in their order.
+func (b *importBatch) rows() []pendingRow {
+	rows := make([]pendingRow, 0, len(b.insertions)+len(b.updates))
+	for i := range b.insertions {
+		rows = append(rows, pendingRow{number: b.insertions[i].row, insertion: &b.insertions[i]})
+	}
+	for i := range b.updates {
+		rows = append(rows, pendingRow{number: b.updates[i].Number, update: &b.updates[i]})
+	}
+	slices.SortFunc(rows, func(a, b pendingRow) int { return a.number - b.number })
+	return rows
+}
+
+// apart returns the rows of the next round, and those that have to wait for an earlier
+// one.
+func (im *importer) apart(rows []pendingRow, users *openUsers) (now, later []pendingRow) {
+	earlier := map[string]bool{}
+	for _, r := range rows {
+		concerned := im.concernedBy(r, users)
+		if slices.ContainsFunc(concerned, func(name string) bool { return earlier[name] }) {
+			later = append(later, r)
+		} else {
+			now = append(now, r)
+		}
+		for _, name := range concerned {
+			earlier[name] = true
+		}
+	}
+	return now, later
+}
+
+// concernedBy returns what stands for the user and the names that a row takes or may give
+// up.
+func (im *importer) concernedBy(r pendingRow, users *openUsers) []string {
+	if r.insertion != nil {
+		return im.namesOf(r.insertion.user)
+	}
+	id := strings.ToLower(r.update.Cell("_id"))
+	before := users.before[id]
+	after := maps.Clone(before)
+	for _, key := range im.uniques {
+		for _, field := range key {
+			if cell := r.update.Cell(field); cell != "" && after != nil {
+				after[field] = cell
+			}
+		}
+	}
+	return slices.Concat([]string{"_id " + id}, im.namesOf(before), im.namesOf(after))
 }
 
 // take adds the outcomes of a batch to the report, in the order of the rows. A batch

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"user-manager/crud"
 	"user-manager/upstream"
@@ -21,46 +20,33 @@ type insertion struct {
 	user crud.Document
 }
 
-// insert makes users of rows, many at once. Rows that take a name that an earlier one of
-// them takes come behind it, in a round of their own.
-func (im *importer) insert(ctx context.Context, batch *importBatch, rows []insertion) error {
-	for len(rows) > 0 {
-		now, later := im.apart(rows)
-		if err := im.insertRound(ctx, batch, now); err != nil {
-			return err
+// insert makes users of those rows of a round that are new ones.
+func (im *importer) insert(ctx context.Context, batch *importBatch, round []pendingRow, users *openUsers) error {
+	var rows []insertion
+	for _, r := range round {
+		if r.insertion != nil {
+			rows = append(rows, *r.insertion)
 		}
-		rows = later
 	}
-	return nil
-}
-
-// apart splits rows so that no two of the first part have the same value in a unique
-// field.
-func (im *importer) apart(rows []insertion) (now, later []insertion) {
-	taken := map[string]bool{}
-	for _, r := range rows {
-		names := im.namesOf(r.user)
-		if slices.ContainsFunc(names, func(name string) bool { return taken[name] }) {
-			later = append(later, r)
-			continue
-		}
-		for _, name := range names {
-			taken[name] = true
-		}
-		now = append(now, r)
+	switch {
+	case len(rows) == 0:
+		return nil
+	case im.opts.DryRun:
+		return im.tryInsert(ctx, batch, rows)
 	}
-	return now, later
+	return im.insertRound(ctx, batch, rows)
 }
 
 // insertRound inserts rows, without those that the store refuses.
 func (im *importer) insertRound(ctx context.Context, batch *importBatch, rows []insertion) error {
+	rows, before, err := im.freeRows(ctx, batch, rows)
+	if err != nil {
+		return err
+	}
 	for len(rows) > 0 {
-		since := im.Now()
 		ids, err := im.insertAll(ctx, rows)
 		if err == nil {
-			for i, id := range ids {
-				batch.inserted(rows[i].row, id)
-			}
+			im.made(batch, rows, ids)
 			return nil
 		}
 		if i, why := refusedItem(err); i >= 0 && i < len(rows) {
@@ -74,11 +60,44 @@ func (im *importer) insertRound(ctx context.Context, batch *importBatch, rows []
 		case upstream.Refused(err) && !errors.Is(err, crud.ErrDuplicate):
 			return err
 		}
-		if rows, err = im.afterOpenInsert(ctx, batch, rows, since, err); err != nil {
+		if rows, err = im.afterOpenInsert(ctx, batch, rows, before, err); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// made notes the users that the first of rows have become.
+func (im *importer) made(batch *importBatch, rows []insertion, ids []string) {
+	for i, id := range ids {
+		im.own[id] = true
+		batch.inserted(rows[i].row, id)
+	}
+}
+
+// freeRows returns rows without those whose names users have, and the ids of these users.
+// That is for a store which has another clock than ours, where it could not be told
+// afterwards what was there before; for our own it would only cost.
+func (im *importer) freeRows(ctx context.Context, batch *importBatch, rows []insertion) (free []insertion, before map[string]bool, err error) {
+	if im.StoreIsOurs {
+		return rows, nil, nil
+	}
+	found, err := im.owners(ctx, usersOf(rows))
+	if err != nil {
+		return nil, nil, err
+	}
+	before = map[string]bool{}
+	for _, user := range found.byName {
+		before[text(user, "_id")] = true
+	}
+	for _, r := range rows {
+		if taken := im.taken(found, nil, r.user); taken != nil {
+			batch.invalid(r.row, takenProblem(taken))
+			continue
+		}
+		free = append(free, r)
+	}
+	return free, before, nil
 }
 
 // blamesRows reports whether the store refused a bulk for what is in it, and inserted
@@ -137,18 +156,16 @@ func refusedItem(err error) (i int, why string) {
 // afterOpenInsert finds out what an insertion has done that met a duplicate or got no
 // answer, and returns the rows that are still to be inserted. The store inserts in order
 // up to the first duplicate, so what it did are the first rows.
-func (im *importer) afterOpenInsert(ctx context.Context, batch *importBatch, rows []insertion, since time.Time, cause error) ([]insertion, error) {
+func (im *importer) afterOpenInsert(ctx context.Context, batch *importBatch, rows []insertion, before map[string]bool, cause error) ([]insertion, error) {
 	duplicate := errors.Is(cause, crud.ErrDuplicate)
 	index := im.learnUnique(cause)
-	found, err := im.look(ctx, rows, since)
+	found, err := im.look(ctx, rows)
 	if err != nil {
 		im.Log.WarnContext(ctx, "users whose insertion is open not looked for", "err", err)
 		return nil, cause
 	}
-	ids := found.inserted(rows)
-	for i, id := range ids {
-		batch.inserted(rows[i].row, id)
-	}
+	ids := found.inserted(rows, func(id string) bool { return im.own[id] || before[id] })
+	im.made(batch, rows, ids)
 	switch rows = rows[len(ids):]; {
 	case len(rows) == 0:
 		return nil, nil
@@ -186,10 +203,19 @@ func takenProblem(index uniqueKey) string {
 
 var duplicateKeyForm = regexp.MustCompile(`dup key: \{ (.*)`)
 
-// learnUnique returns the fields of the unique index that a refusal names in the words of
-// the database, if it does, and notes them. They are no more than a hint: what has them
-// is looked at.
+// learnUnique returns what [duplicateKey] does, and notes it.
 func (im *importer) learnUnique(err error) uniqueKey {
+	fields := duplicateKey(err)
+	known := func(k uniqueKey) bool { return slices.Equal(k, fields) }
+	if len(fields) > 0 && len(im.uniques) < maxUniques && !slices.ContainsFunc(im.uniques, known) {
+		im.uniques = append(im.uniques, fields)
+	}
+	return fields
+}
+
+// duplicateKey returns the fields of the unique index that a refusal names in the words of
+// the database, if it does. They are no more than a hint: what has them is looked at.
+func duplicateKey(err error) uniqueKey {
 	refusal, ok := errors.AsType[*upstream.Error](err)
 	if !ok {
 		return nil
@@ -202,10 +228,6 @@ func (im *importer) learnUnique(err error) uniqueKey {
 	for _, name := range duplicateFieldForm.FindAllStringSubmatch(key[1], -1) {
 		fields = append(fields, name[1])
 	}
-	known := func(k uniqueKey) bool { return slices.Equal(k, fields) }
-	if len(fields) > 0 && len(im.uniques) < maxUniques && !slices.ContainsFunc(im.uniques, known) {
-		im.uniques = append(im.uniques, fields)
-	}
 	return fields
 }
 
@@ -216,12 +238,12 @@ const maxUniques = 16
 
 // tryInsert finds out which rows could be inserted: those whose names neither a user nor
 // an earlier row has.
-func (im *importer) tryInsert(ctx context.Context, batch *importBatch) error {
-	found, err := im.owners(ctx, usersOf(batch.insertions))
+func (im *importer) tryInsert(ctx context.Context, batch *importBatch, rows []insertion) error {
+	found, err := im.owners(ctx, usersOf(rows))
 	if err != nil {
 		return err
 	}
-	for _, r := range batch.insertions {
+	for _, r := range rows {
 		if taken := im.taken(found, nil, r.user); taken != nil {
 			batch.invalid(r.row, takenProblem(taken))
 			continue

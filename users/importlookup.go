@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"user-manager/crud"
 	"user-manager/crud/document"
@@ -114,19 +113,20 @@ func (im *importer) taken(found *lookup, before, after crud.Document) uniqueKey 
 	return nil
 }
 
-// look looks for users that have the unique values of rows, and for those that rows may
-// have become since then.
-func (im *importer) look(ctx context.Context, rows []insertion, since time.Time) (*lookup, error) {
+// look looks for users that have the unique values of rows, and for those that rows
+// without any may have become in this import.
+func (im *importer) look(ctx context.Context, rows []insertion) (*lookup, error) {
 	found, err := im.owners(ctx, usersOf(rows))
 	if err != nil {
 		return nil, err
 	}
+	since := im.start
 	if !im.StoreIsOurs {
 		since = since.Add(-clockSkew)
 	}
 	found.since = since.UTC().Format(dateLayout)
-	named := func(r insertion) bool { return len(im.namesOf(r.user)) > 0 }
-	if !slices.ContainsFunc(rows, func(r insertion) bool { return !named(r) }) {
+	nameless := func(r insertion) bool { return len(im.namesOf(r.user)) == 0 }
+	if !slices.ContainsFunc(rows, nameless) {
 		return found, nil
 	}
 	recent := map[string]any{"createdAt": map[string]any{"$gte": found.since}}
@@ -134,7 +134,9 @@ func (im *importer) look(ctx context.Context, rows []insertion, since time.Time)
 		if err != nil {
 			return nil, err
 		}
-		found.recent = append(found.recent, doc)
+		if !im.own[text(doc, "_id")] {
+			found.recent = append(found.recent, doc)
+		}
 	}
 	return found, nil
 }
@@ -147,15 +149,15 @@ func usersOf(rows []insertion) []crud.Document {
 	return users
 }
 
-// inserted returns the ids of those rows, the first ones, that the store has made users
-// of since then. All that one call makes have the same createdAt.
-func (l *lookup) inserted(rows []insertion) []string {
+// inserted returns the ids of those rows, the first ones, that the store has just made
+// users of: not those that are known. All that one call makes have the same createdAt.
+func (l *lookup) inserted(rows []insertion, known func(id string) bool) []string {
 	var ids []string
-	created, used := "", map[string]bool{}
+	created, used := l.createdFor(rows, known), map[string]bool{}
 	for _, r := range rows {
 		doc := l.madeOf(r.user, func(doc crud.Document) bool {
-			at := text(doc, "createdAt")
-			return at >= l.since && (created == "" || at == created) && !used[text(doc, "_id")]
+			id, at := text(doc, "_id"), text(doc, "createdAt")
+			return at >= l.since && (created == "" || at == created) && !used[id] && !known(id)
 		})
 		if doc == nil {
 			return ids
@@ -165,6 +167,20 @@ func (l *lookup) inserted(rows []insertion) []string {
 		ids = append(ids, id)
 	}
 	return ids
+}
+
+// createdFor returns when those of rows were made that have names, by which it is sure
+// which users they are; "" if none was.
+func (l *lookup) createdFor(rows []insertion, known func(id string) bool) string {
+	for _, r := range rows {
+		for _, key := range l.uniques {
+			doc, ok := l.byName[key.in(r.user)]
+			if ok && !known(text(doc, "_id")) && text(doc, "createdAt") >= l.since && sameFields(r.user, doc) {
+				return text(doc, "createdAt")
+			}
+		}
+	}
+	return ""
 }
 
 // madeOf returns the user that was made of the given fields, among those that may be.

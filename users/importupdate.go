@@ -30,74 +30,102 @@ type rowPatch struct {
 	after crud.Document // the user as it is to become
 }
 
-// update changes the users of rows. Of rows of the same user, or that give two users the
-// same name, the later come behind the earlier, in a round of their own.
-func (im *importer) update(ctx context.Context, batch *importBatch, rows []csvimport.Row) error {
-	for len(rows) > 0 {
-		var now, later []csvimport.Row
-		taken := map[string]bool{}
-		for _, row := range rows {
-			if id := strings.ToLower(row.Cell("_id")); !taken[id] {
-				taken[id] = true
-				now = append(now, row)
-			} else {
-				later = append(later, row)
-			}
-		}
-		again, err := im.updateRound(ctx, batch, now)
-		if err != nil {
-			return err
-		}
-		rows = append(again, later...)
+// openUsers are the users that the updates of a batch concern, while no other operation
+// is at work on them.
+type openUsers struct {
+	before map[string]crud.Document // by id, those that the caller may see
+	busy   map[string]bool          // ids of those with an earlier change that is not settled
+	stale  map[string]bool          // ids of those that a round has changed
+	close  func()
+}
+
+// openUsers reads the users of some rows once no other operation is at work on them.
+func (im *importer) openUsers(ctx context.Context, rows []csvimport.Row) (*openUsers, error) {
+	ids := map[string]bool{}
+	for _, row := range rows {
+		ids[strings.ToLower(row.Cell("_id"))] = true
 	}
+	users := &openUsers{stale: map[string]bool{}, close: func() {}}
+	if len(ids) == 0 {
+		return users, nil
+	}
+	var err error
+	if users.busy, users.close, err = im.turns(ctx, slices.Collect(maps.Keys(ids))); err != nil {
+		return nil, err
+	}
+	if users.before, err = im.usersWithIDs(ctx, slices.Collect(maps.Keys(ids))); err == nil {
+		err = im.loadGroups(ctx, rows, users.before)
+	}
+	if err != nil {
+		users.close()
+	}
+	return users, err
+}
+
+// refresh reads those of the users again that a round has changed.
+func (im *importer) refresh(ctx context.Context, users *openUsers, ids []string) error {
+	var changed []string
+	for _, id := range ids {
+		if users.stale[id] {
+			changed = append(changed, id)
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	now, err := im.usersWithIDs(ctx, changed)
+	if err != nil {
+		return err
+	}
+	for _, id := range changed {
+		delete(users.stale, id)
+		delete(users.before, id)
+	}
+	maps.Copy(users.before, now)
 	return nil
 }
 
-// updateRound changes the users of rows, each of another user, and returns the rows that
-// have to wait for others of them. No other operation is at work on the users meanwhile.
-func (im *importer) updateRound(ctx context.Context, batch *importBatch, rows []csvimport.Row) (again []csvimport.Row, err error) {
-	ids := make([]string, len(rows))
-	for i, row := range rows {
-		ids[i] = strings.ToLower(row.Cell("_id"))
+// update changes the users of those rows of a round that name one.
+func (im *importer) update(ctx context.Context, batch *importBatch, round []pendingRow, users *openUsers) error {
+	var ids []string
+	for _, r := range round {
+		if r.update != nil {
+			ids = append(ids, strings.ToLower(r.update.Cell("_id")))
+		}
 	}
-	busy, end, err := im.turns(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	defer end()
-	before, err := im.usersWithIDs(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	if err := im.loadGroups(ctx, rows, before); err != nil {
-		return nil, err
+	if err := im.refresh(ctx, users, ids); err != nil {
+		return err
 	}
 	var patches []rowPatch
-	for i, row := range rows {
-		if busy[ids[i]] {
-			batch.invalid(row.Number, "an earlier change of this user is not settled yet; try again")
+	for _, r := range round {
+		if r.update == nil {
 			continue
 		}
-		p, err := im.planRow(ctx, row, ids[i], before[ids[i]])
+		id := strings.ToLower(r.update.Cell("_id"))
+		if users.busy[id] {
+			batch.invalid(r.number, "an earlier change of this user is not settled yet; try again")
+			continue
+		}
+		p, err := im.planRow(ctx, *r.update, id, users.before[id])
 		switch {
 		case err != nil:
-			batch.invalid(row.Number, rowProblem(err))
+			batch.invalid(r.number, rowProblem(err))
 		case p.patch == nil: // as it is already
-			batch.updated(row.Number, ids[i])
+			batch.updated(r.number, id)
 		default:
 			patches = append(patches, p)
 		}
 	}
-	patches, waiting, err := im.freeNames(ctx, batch, patches)
+	free, err := im.freeNames(ctx, batch, patches)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for _, row := range rows {
-		if slices.Contains(waiting, row.Number) {
-			again = append(again, row)
+	for _, p := range free {
+		if users.stale[p.id] = !im.opts.DryRun; im.opts.DryRun {
+			users.before[p.id] = p.after
 		}
 	}
-	return again, im.applyPatches(ctx, batch, patches)
+	return im.applyPatches(ctx, batch, free)
 }
 
 // usersWithIDs returns the users with the given ids that the caller may see, by id.
@@ -196,9 +224,8 @@ func paths(above string, doc crud.Document) crud.Document {
 	return flat
 }
 
-// freeNames returns the patches whose users can have the names that they get, and the
-// rows of those that get the name of another: they have to wait.
-func (im *importer) freeNames(ctx context.Context, batch *importBatch, patches []rowPatch) (free []rowPatch, waiting []int, err error) {
+// freeNames returns the patches whose users can have the names that they get.
+func (im *importer) freeNames(ctx context.Context, batch *importBatch, patches []rowPatch) (free []rowPatch, err error) {
 	var renamed []crud.Document
 	for _, p := range patches {
 		if im.renames(p) {
@@ -206,33 +233,20 @@ func (im *importer) freeNames(ctx context.Context, batch *importBatch, patches [
 		}
 	}
 	if len(renamed) == 0 {
-		return patches, nil, nil
+		return patches, nil
 	}
 	found, err := im.owners(ctx, renamed)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	taken := map[string]bool{}
 	for _, p := range patches {
-		names := im.namesOf(p.after)
-		if !im.renames(p) {
-			free = append(free, p)
-			continue
-		}
-		if slices.ContainsFunc(names, func(name string) bool { return taken[name] }) {
-			waiting = append(waiting, p.row)
-			continue
-		}
 		if index := im.taken(found, p.before, p.after); index != nil {
 			batch.invalid(p.row, takenProblem(index))
 			continue
 		}
-		for _, name := range names {
-			taken[name] = true
-		}
 		free = append(free, p)
 	}
-	return free, waiting, nil
+	return free, nil
 }
 
 // renames reports whether p changes a value that must be unique.
@@ -353,7 +367,7 @@ func refusedRow(err error) (why string, refused bool) {
 	case errors.Is(err, providers.ErrInvalid):
 		return "the provider refuses the name or address of the account", true
 	case errors.Is(err, crud.ErrDuplicate):
-		return "a value that must be unique is taken by another user", true
+		return takenProblem(duplicateKey(err)), true
 	case errors.Is(err, crud.ErrNotFound):
 		return errUnknownUser.Error(), true
 	case refusal.Service == crud.Service && (refusal.Status == http.StatusBadRequest || strings.HasPrefix(refusal.Message, notWritable)):
