@@ -104,6 +104,12 @@ Mails: 1 sent, 0 failed
 			out:  "Import: 1 inserted, 0 updated, 0 invalid\nActivation: 1 accounts made, 0 brought up to date, 0 failed\nMails: 1 sent, 0 failed\n",
 			says: "Mails: 1 of 1\n", users: 1, accounts: 1, mailed: []string{"ann@example.com"},
 		},
+		"a file that is too large": {
+			env: "USER_IMPORT_MAX_BYTES=10", exit: 1, says: "status 413: file: must not be larger than 10 bytes\nbulk.sh: import failed\n",
+		},
+		"a delimiter of two characters": {
+			args: "--delimiter ab", exit: 1, says: "status 400: delimiter: must be one character\nbulk.sh: import failed\n",
+		},
 		"a file without anything": {
 			file: "\n", exit: 1, says: "bulk.sh: import failed\n",
 		},
