@@ -41,6 +41,17 @@ var newChecker = sync.OnceValues(conform.New)
 // passwords that are taken as given.
 func newHarness(t *testing.T, env map[string]string) *harness {
 	t.Helper()
+	return newHarnessWith(t, env, oneByOne)
+}
+
+// oneByOne is the provider without its bulk import.
+func oneByOne(p providers.Provider, plan *faults.Plan) providers.Provider {
+	return providertest.NewFaulty(p, plan)
+}
+
+// newHarnessWith is newHarness with the provider as the service is to see it.
+func newHarnessWith(t *testing.T, env map[string]string, wrap func(providers.Provider, *faults.Plan) providers.Provider) *harness {
+	t.Helper()
 	vars := map[string]string{"EMBEDDED_PATH": ":memory:", "RANDOM_PWD_GEN": "false"}
 	maps.Copy(vars, env)
 	cfg, err := loadConfig(environment(vars))
@@ -78,7 +89,7 @@ func newHarness(t *testing.T, env map[string]string) *harness {
 		t.Fatal(err)
 	}
 	faulty.embedded = db
-	h.api = newAPI(cfg, faulty, providertest.NewFaulty(h.provider, h.plan), log)
+	h.api = newAPI(cfg, faulty, wrap(h.provider, h.plan), log)
 	checker, err := newChecker()
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +157,7 @@ func newPlaceholders() *placeholders {
 	return &placeholders{names: map[string]string{}, values: map[string]string{}, counts: map[string]int{}}
 }
 
-var varying = regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z|eyJ[\w-]+\.[\w-]+\.[\w-]+|"refreshToken":"[^"]+"|[0-9a-f]{24}`)
+var varying = regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z|eyJ[\w-]+\.[\w-]+\.[\w-]+|"refreshToken":"[^"]+"|[0-9a-f]{24}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
 func (p *placeholders) hide(text string) string {
 	p.mu.Lock()
@@ -159,6 +170,8 @@ func (p *placeholders) hide(text string) string {
 			return p.name("token", value)
 		case strings.Contains(value, "T"):
 			return "<time>"
+		case strings.Contains(value, "-"):
+			return p.name("job", value)
 		}
 		return p.name("id", value)
 	})
