@@ -41,11 +41,11 @@ type Query struct {
 func (q Query) values() (url.Values, error) {
 	v := url.Values{}
 	if q.Filter != nil {
-		filter, err := json.Marshal(q.Filter)
+		filter, err := plainJSON(q.Filter)
 		if err != nil {
 			return nil, err
 		}
-		v.Set("_q", string(filter))
+		v.Set("_q", filter)
 	}
 	if q.States != nil {
 		v.Set("_st", strings.Join(q.States, ","))
@@ -60,6 +60,16 @@ func (q Query) values() (url.Values, error) {
 		v.Set("_l", strconv.Itoa(q.Limit))
 	}
 	return v, nil
+}
+
+// plainJSON returns v as JSON, with "<", ">" and "&" as they are: in a URL they are
+// shorter so.
+func plainJSON(v any) (string, error) {
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(v)
+	return strings.TrimSuffix(text.String(), "\n"), err
 }
 
 // A Collection is one collection of a [Client]. All errors of its methods are
@@ -195,7 +205,7 @@ func lists(values []string) iter.Seq[[]string] {
 		for len(values) > 0 {
 			n, size := 0, 0
 			for n < len(values) && n < pageSize {
-				size += len(url.QueryEscape(values[n])) + len("%22%22%2C")
+				size += listed(values[n])
 				if n > 0 && size > maxList {
 					break
 				}
@@ -207,6 +217,12 @@ func lists(values []string) iter.Seq[[]string] {
 			values = values[n:]
 		}
 	}
+}
+
+// listed is how many bytes of a URL a value takes in a list.
+func listed(value string) int {
+	text, _ := plainJSON(value) // a text can always be encoded
+	return len(url.QueryEscape(text)) + len("%2C")
 }
 
 // First returns the first document that q selects, or an error with cause
