@@ -193,7 +193,7 @@ func (v view) object(name string) converter {
 	if v.inArray {
 		return nested
 	}
-	wrong := "is an object: use columns such as " + strconv.Quote(cut(name)+".<field>")
+	wrong := "is an object: use columns such as " + "\"" + escaped(name) + ".<field>\""
 	return func(string) (any, string) { return nil, wrong }
 }
 

@@ -3,6 +3,7 @@ package csvimport
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -37,20 +38,22 @@ func place(i int) string {
 }
 
 // quoteName returns a column's name in quotes, cut when it is long.
-func quoteName(name string) string {
-	return fmt.Sprintf("%q", cut(name))
-}
+func quoteName(name string) string { return `"` + escaped(name) + `"` }
 
-func cut(name string) string {
-	const most = 64 // runes
-	n := 0
-	for i := range name {
-		if n == most {
-			return name[:i] + "…"
+// escaped returns a column's name as it stands between quotes, cut to about 64 bytes: few
+// characters can be many when they are escaped.
+func escaped(name string) string {
+	const most = 64
+	var text strings.Builder
+	for _, r := range name {
+		quoted := strconv.Quote(string(r))
+		char := quoted[1 : len(quoted)-1]
+		if text.Len()+len(char) > most {
+			return text.String() + "…"
 		}
-		n++
+		text.WriteString(char)
 	}
-	return name
+	return text.String()
 }
 
 // readHeader reads the columns' names.

@@ -35,7 +35,7 @@ func (r Row) cell(i int) string {
 
 // Document returns the row's filled cells as s says, without the columns in except.
 // Columns with dots in their names make objects. Numbers are float64, arrays []any,
-// objects map[string]any. It returns a [*RowError] that names every wrong column, or ten
+// objects map[string]any. It returns a [*RowError] that names every wrong column, or three
 // of them and how many there are more.
 //
 // How s reads a header is kept as long as one of the rows, so one s should serve all rows.

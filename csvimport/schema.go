@@ -27,7 +27,10 @@ func (s *Schema) fields(header []string) []field {
 			continue
 		}
 		read := newView(s.root, schema).converter(name)
-		if read == nil {
+		switch {
+		case slices.ContainsFunc(path, func(name string) bool { return strings.Contains(name, ".") }):
+			read = unchangeable
+		case read == nil:
 			read = unfillable
 		}
 		fields[i] = field{path, read}
@@ -37,6 +40,12 @@ func (s *Schema) fields(header []string) []field {
 
 // unfillable is the converter of a column in which no text could ever be right.
 func unfillable(string) (any, string) { return nil, "must be empty" }
+
+// unchangeable is the converter of a column whose place has a dot in a name. To the store
+// that is a path: it could be inserted, but nobody could change it afterwards.
+func unchangeable(string) (any, string) {
+	return nil, "has a dot in the name of its property, which cannot be imported"
+}
 
 // maxSteps bounds how many schemas are looked at for one column: references can make a
 // small schema stand for a huge one.

@@ -210,8 +210,8 @@ func TestDocument(t *testing.T) {
 		{"dotted columns make objects", user, "address.city,name,address.zip,address.geo.lat", "Rome,x,42,1.5",
 			map[string]any{"name": "x", "address": map[string]any{"city": "Rome", "zip": 42.0, "geo": map[string]any{"lat": 1.5}}}, ""},
 		{"object itself", user, "address", "Rome", nil, `column "address": is an object: use columns such as "address.<field>"`},
-		{"property with a dot in its name", user, "a.b", "1", map[string]any{"a.b": 1.0}, ""},
-		{"object with a dot in its name", user, "x.y.z", "true", map[string]any{"x.y": map[string]any{"z": true}}, ""},
+		{"property with a dot in its name", user, "a.b", "1", nil, `column "a.b": has a dot in the name of its property, which cannot be imported`},
+		{"object with a dot in its name", user, "x.y.z", "true", nil, `column "x.y.z": has a dot in the name of its property, which cannot be imported`},
 		{"recursive schema", user, "parent.parent.age", "1", map[string]any{"parent": map[string]any{"parent": map[string]any{"age": 1.0}}}, ""},
 		{"object or null", user, "maybe.n", "1", map[string]any{"maybe": map[string]any{"n": 1.0}}, ""},
 		{"object or null, itself", user, "maybe", "1", nil, `column "maybe": is an object: use columns such as "maybe.<field>"`},
@@ -261,14 +261,17 @@ func TestDocument(t *testing.T) {
 			`column "age": must be an integer; column "nick" is not declared by the schema; column "address.zip": must be an integer`},
 		{"many wrong", user, numbered(13), strings.Repeat("x,", 12) + "x", nil, ""},
 		{"quotes and line breaks in a name", user, "\"a\"\"\nb\"", "x", nil, `column "a\"\nb" is not declared by the schema`},
-		{"long name", user, strings.Repeat("é", 65), "x", nil, `column "` + strings.Repeat("é", 64) + `…" is not declared by the schema`},
+		{"long name", user, strings.Repeat("é", 65), "x", nil, `column "` + strings.Repeat("é", 32) + `…" is not declared by the schema`},
+		{"long name of characters that are escaped", user, strings.Repeat("\u200b", 85), "x", nil, `column "` + strings.Repeat(`\u200b`, 10) + `…" is not declared by the schema`},
+		{"object with a long name", `{"properties":{"` + strings.Repeat("x", 65) + `":{"type":"object"}}}`, strings.Repeat("x", 65), "x", nil,
+			`column "` + strings.Repeat("x", 64) + `…": is an object: use columns such as "` + strings.Repeat("x", 64) + `….<field>"`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			doc, err := document(t, parse(t, test.schema), test.header, test.row)
 			if test.name == "many wrong" {
-				if got := message(err); strings.Count(got, ";") != 10 || !strings.HasSuffix(got, "; and 3 more") {
-					t.Errorf("error %q, want ten columns and 3 more", got)
+				if got := message(err); strings.Count(got, ";") != 3 || !strings.HasSuffix(got, "; and 10 more") {
+					t.Errorf("error %q, want three columns and 10 more", got)
 				}
 				return
 			}
@@ -279,6 +282,19 @@ func TestDocument(t *testing.T) {
 				t.Errorf("document (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestProblemsAreShort: however many columns there are and whatever they are called, what
+// is said of a row is short, since a file may have many such rows.
+func TestProblemsAreShort(t *testing.T) {
+	names := make([]string, 1000)
+	for i := range names {
+		names[i] = strings.Repeat("\U000e0001", 60) + fmt.Sprint(i)
+	}
+	_, err := document(t, parse(t, `{}`), strings.Join(names, ","), strings.Repeat("x,", 999)+"x")
+	if got := message(err); len(got) == 0 || len(got) > 400 {
+		t.Errorf("%d bytes: %q, want at most 400", len(got), got)
 	}
 }
 
