@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"user-manager/jobs"
+	"user-manager/upstream"
 	"user-manager/users"
 )
 
@@ -22,16 +24,18 @@ func (a *api) startActivation(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	any, err := a.users.AnyUser(r.Context(), ids)
+	exists, err := a.users.AnyUser(r.Context(), ids)
 	if err != nil {
 		return failed("reading users", documented500, err)
 	}
-	if !any {
+	if !exists {
 		return &requestError{http.StatusNotFound, "filter.userId: none of the users exists"}
 	}
-	return a.addJob(w, r, jobs.Request{
-		Kind: activationKind, IDs: ids, Options: map[string]string{"upsert": fmt.Sprint(upsert)}, CallbackURL: callback,
-	})
+	options := map[string]string{
+		upsertOption: strconv.FormatBool(upsert),
+		rowsOption:   upstream.CallerFrom(r.Context()).ACL.Get(upstream.ACLRowsHeader),
+	}
+	return a.addJob(w, r, jobs.Request{Kind: activationKind, IDs: ids, Options: options, CallbackURL: callback})
 }
 
 // notFound makes a 404 of a request that is not valid.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -68,7 +69,7 @@ func (a *api) followJob(r *http.Request, job jobs.Job, s *eventStream) {
 		}
 		now, err := a.job(r, last.Kind)
 		switch {
-		case err != nil && statusOf(err) == http.StatusNotFound:
+		case isNotFound(err):
 			return
 		case err != nil: // the store may be back next time
 		case now.Done != last.Done || now.StartedAt != last.StartedAt:
@@ -91,12 +92,10 @@ func (a *api) followJob(r *http.Request, job jobs.Job, s *eventStream) {
 	s.send(string(job.Status), endedJob{started(job), summaryOf(job)})
 }
 
-// statusOf returns the status of a request's error, or 0.
-func statusOf(err error) int {
-	if wrong, ok := err.(*requestError); ok {
-		return wrong.status
-	}
-	return 0
+// isNotFound reports whether the job has gone.
+func isNotFound(err error) bool {
+	wrong, ok := errors.AsType[*requestError](err)
+	return ok && wrong.status == http.StatusNotFound
 }
 
 // eventStream writes server-sent events.

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"user-manager/jobs"
+	"user-manager/users"
 )
 
 // Kinds of jobs.
@@ -26,13 +27,23 @@ func (a *api) newQueue(cfg config, s *store) *jobs.Queue {
 		Log:         a.log,
 		Kinds: []jobs.Kind{
 			{Name: activationKind, Do: func(ctx context.Context, t *jobs.Task) error {
-				return a.users.Activate(ctx, t, t.Options()["upsert"] != "false", activations)
+				return a.users.Activate(ctx, t, activateOptions(t.Options()), activations)
 			}},
 			{Name: mailKind, Do: func(ctx context.Context, t *jobs.Task) error {
 				return a.users.MailPasswords(ctx, t, mails)
 			}},
 		},
 	})
+}
+
+// Options of an activation, as the queue keeps them.
+const (
+	upsertOption = "upsert"
+	rowsOption   = "aclRows"
+)
+
+func activateOptions(kept map[string]string) users.ActivateOptions {
+	return users.ActivateOptions{Upsert: kept[upsertOption] != "false", Rows: kept[rowsOption]}
 }
 
 func newWebhook(cfg config) *jobs.Webhook {

@@ -183,7 +183,7 @@ func activationConversations() map[string]jobConversation {
 		"a group without accounts": conversationOf(setUp("POST /users/", `{"userGroup":"contacts","name":"Ann"}`), activates("<id1>"),
 			fails("AUTH_USER_CREATION_DISABLED", "Users of this group get no account")),
 		"a group that is gone": conversationOf(ann, inTheStore("<id1>", `"userGroup":"pets"`), activates("<id1>"),
-			fails("USER_GROUP_NOT_FOUND", "The group of the user does not exist")),
+			fails("USER_GROUP_UNUSABLE", "The group of the user does not exist")),
 		"no name": conversationOf(setUp("POST /crud/users/", `{"userGroup":"customers","name":"Ann"}`), activates("<id1>"),
 			fails("USERNAME_AND_EMAIL_MISSING", "An account needs a username or an email")),
 		"a username that is taken": conversationOf(ann, active(`"email":"bob@example.com","username":"mario"`), inTheStore("<id2>", `"username":"bob"`),

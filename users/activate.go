@@ -5,7 +5,9 @@ import (
 	"errors"
 	"iter"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"user-manager/jobs"
@@ -20,62 +22,75 @@ const (
 )
 
 const (
-	activationPage   = 200 // users that are read and marked at once
-	chunkUnlimited   = 500 // accounts of an import of a provider without a limit
-	accountsMadeOnce = 8   // accounts that are made at once, one by one
+	activationPage = 200 // users that are read and marked at once
+	chunkUnlimited = 500 // accounts of an import of a provider without a limit
+	callsAtOnce    = 8   // of the provider; imports have a limit of their own
 )
 
+// ActivateOptions are the choices of an activation.
+type ActivateOptions struct {
+	// Upsert: accounts that exist are made what their users say; otherwise their users are
+	// failures.
+	Upsert bool
+	// Rows is the acl_rows header of who asked: users that it hides do not exist.
+	Rows string
+}
+
 // Activate gives an account to each user of the task's ids that has none, and makes the
-// accounts of the others what their users say; with upsert false it leaves those alone
-// and reports them as failures. Each id gets one outcome: [Inserted], [Updated] or a
-// failure.
+// accounts of the others what their users say. Each id gets one outcome: [Inserted],
+// [Updated] or a failure.
 //
 // It can be called again for the same task, also by another process, and goes on where
 // the last call stopped: an account that was made is found again by its key, which is the
 // task's and the user's. pace is that of the provider's calls. The error is that of a
 // store that keeps the activation from going on, or ctx's.
-func (s *Service) Activate(ctx context.Context, t *jobs.Task, upsert bool, pace *jobs.Pacer) error {
-	a := &activation{Service: s, task: t, upsert: upsert, pace: pace, groups: newImportGroups(s.groups), chunks: map[string]chunk{}}
-	a.limits = providers.ImportLimits{Accounts: 1, AtOnce: accountsMadeOnce}
-	if s.importer != nil {
-		a.limits = s.importer.ImportLimits()
+func (s *Service) Activate(ctx context.Context, t *jobs.Task, opts ActivateOptions, pace *jobs.Pacer) error {
+	a := s.newActivation(t, opts)
+	do := func(callCtx context.Context, label string) (jobs.Outcome, error) { return a.try(ctx, callCtx, label) }
+	var err error
+	if opts.Upsert { // first, since names that accounts give up are free for new ones
+		err = pace.Each(ctx, a.activeLabels(ctx), callsAtOnce, do, a.finish)
 	}
-	if a.limits.Accounts <= 0 && a.limits.Bytes <= 0 {
-		a.limits.Accounts = chunkUnlimited
+	if err == nil {
+		err = pace.Each(ctx, a.labels(ctx), callsAtOnce, do, a.finish)
 	}
-	do := func(callCtx context.Context, label string) (jobs.Outcome, error) {
-		return a.makeAccounts(ctx, callCtx, label)
+	if err != nil && s.OpenJob == nil {
+		a.release(context.WithoutCancel(ctx))
 	}
-	return pace.Each(ctx, a.labels(ctx), max(a.limits.AtOnce, 1), do, a.finish)
+	return err
 }
 
-// activation is an activation under way. Users go through it in chunks, each of which is
-// one call of the provider, by a label.
+// activation is an activation under way. Users without an account go through it in
+// chunks, each of which is one call of the provider; the others one by one. Both have a
+// label, by which they are tried again.
 type activation struct {
 	*Service
-	task   *jobs.Task
-	upsert bool
-	pace   *jobs.Pacer
-	groups *importGroups
-	limits providers.ImportLimits
+	task    *jobs.Task
+	opts    ActivateOptions
+	groups  *importGroups
+	limits  providers.ImportLimits
+	imports chan struct{} // holds a value for every import under way
 
 	mu     sync.Mutex
 	chunks map[string]chunk // by label; guarded by mu
 	cut    int              // chunks made; guarded by mu
 }
 
-// A chunk is users that are marked, and what became of their accounts.
-type chunk []candidate
-
-// A candidate is a user that is marked: it is to get an account.
-type candidate struct {
-	asked      string // the id as the task has it
-	userID     string
-	account    providers.NewAccount
-	tried      bool   // the account may have been made
-	authUserID string // once it is
-	problem    *jobs.Problem
+func (s *Service) newActivation(t *jobs.Task, opts ActivateOptions) *activation {
+	a := &activation{Service: s, task: t, opts: opts, groups: newImportGroups(s.groups), chunks: map[string]chunk{}}
+	a.limits = providers.ImportLimits{Accounts: 1}
+	if s.importer != nil {
+		a.limits = s.importer.ImportLimits()
+	}
+	if a.limits.Accounts <= 0 && a.limits.Bytes <= 0 {
+		a.limits.Accounts = chunkUnlimited
+	}
+	a.imports = make(chan struct{}, max(a.limits.AtOnce, 1))
+	return a
 }
+
+// userLabel begins the label of a user that goes by itself.
+const userLabel = "user "
 
 func (a *activation) keep(c chunk) (label string) {
 	a.mu.Lock()
@@ -86,6 +101,13 @@ func (a *activation) keep(c chunk) (label string) {
 	return label
 }
 
+func (a *activation) put(label string, c chunk) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.chunks[label] = c
+}
+
+// chunk returns the chunk of a label, nil for a user of which nothing is known yet.
 func (a *activation) chunk(label string) chunk {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -98,52 +120,69 @@ func (a *activation) drop(label string) {
 	delete(a.chunks, label)
 }
 
-// labels yields the chunks of the task as they are asked for. A chunk is as large as the
-// provider takes it.
-func (a *activation) labels(ctx context.Context) iter.Seq2[string, error] {
+// activeLabels yields the users that have an account.
+func (a *activation) activeLabels(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		var ready chunk
 		for page, err := range pages(a.task.Pending(), activationPage) {
-			var begun []candidate
+			var active []string
 			if err == nil {
-				begun, err = a.begin(ctx, page)
+				active, err = a.active(ctx, page)
 			}
 			if err != nil {
 				yield("", err)
 				return
 			}
-			ready = append(ready, begun...)
-			for n := a.fitting(ready); n < len(ready); n = a.fitting(ready) { // the rest may grow yet
-				if !yield(a.keep(ready[:n:n]), nil) {
+			for _, id := range active {
+				if !yield(userLabel+id, nil) {
 					return
 				}
-				ready = ready[n:]
 			}
 		}
-		for len(ready) > 0 {
-			n := a.fitting(ready)
-			if !yield(a.keep(ready[:n:n]), nil) {
+	}
+}
+
+// labels yields what there is to do as it is asked for. A chunk is as large as the
+// provider takes it.
+func (a *activation) labels(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		var ready chunk
+		for page, err := range pages(a.task.Pending(), activationPage) {
+			var found sorted
+			if err == nil {
+				found, err = a.begin(ctx, page)
+			}
+			if err != nil {
+				yield("", err)
 				return
 			}
-			ready = ready[n:]
+			for _, id := range slices.Concat(found.active, found.open) {
+				if !yield(userLabel+id, nil) {
+					return
+				}
+			}
+			var whole []chunk
+			whole, ready = a.cutUp(append(ready, found.marked...))
+			for _, c := range whole {
+				if !yield(a.keep(c), nil) {
+					return
+				}
+			}
+		}
+		if len(ready) > 0 {
+			yield(a.keep(ready), nil)
 		}
 	}
 }
 
-// fitting returns how many of the first of c make one chunk.
-func (a *activation) fitting(c chunk) int {
+// cutUp cuts c into chunks. The last may grow yet.
+func (a *activation) cutUp(c chunk) (whole []chunk, last chunk) {
 	for part := range providers.ImportChunks(c.accounts(), a.limits) {
-		return len(part)
+		if last != nil {
+			whole = append(whole, last)
+		}
+		last, c = c[:len(part):len(part)], c[len(part):]
 	}
-	return 0
-}
-
-func (c chunk) accounts() []providers.ImportAccount {
-	accounts := make([]providers.ImportAccount, len(c))
-	for i, user := range c {
-		accounts[i] = providers.ImportAccount{Key: user.account.Key, Username: user.account.Username, Email: user.account.Email, Blocked: user.account.Blocked}
-	}
-	return accounts
+	return whole, last
 }
 
 // pages cuts ids into slices of at most n.
@@ -168,13 +207,27 @@ func pages(ids iter.Seq2[string, error], n int) iter.Seq2[[]string, error] {
 	}
 }
 
-// makeAccounts has the provider make the accounts of a chunk. One of a single account is
-// seen to its end, with callCtx; an import ends with ctx, since it may take long and is
-// gone on with by whoever runs the job next. An error means that it is to be tried again.
-func (a *activation) makeAccounts(ctx, callCtx context.Context, label string) (jobs.Outcome, error) {
+// try does what a label stands for. A call for one account is seen to its end, with
+// callCtx; an import ends with ctx, since it may take long and is gone on with by whoever
+// runs the job next. An error means that it is to be tried again.
+func (a *activation) try(ctx, callCtx context.Context, label string) (jobs.Outcome, error) {
 	c := a.chunk(label)
+	if id, alone := strings.CutPrefix(label, userLabel); alone && c == nil {
+		outcome, marked, err := a.one(callCtx, id)
+		if err != nil || marked == nil {
+			outcome.ID = label
+			return outcome, err
+		}
+		a.put(label, marked)
+		c = marked
+	}
+	return jobs.Outcome{ID: label, Result: Inserted}, a.makeAccounts(ctx, callCtx, c)
+}
+
+// makeAccounts has the provider make the accounts of a chunk.
+func (a *activation) makeAccounts(ctx, callCtx context.Context, c chunk) error {
 	for i := range c {
-		c[i].tried = true
+		c[i].account.Blocked = !a.mayLogIn(c[i].gate) // a date may have come meanwhile
 	}
 	var err error
 	if a.importer != nil {
@@ -182,26 +235,40 @@ func (a *activation) makeAccounts(ctx, callCtx context.Context, label string) (j
 	} else {
 		err = a.makeOne(callCtx, &c[0])
 	}
-	return jobs.Outcome{ID: label, Result: Inserted}, err
+	if err != nil && !upstream.Refused(err) {
+		for i := range c {
+			c[i].open = true
+		}
+	}
+	return err
 }
 
 func (a *activation) importChunk(ctx context.Context, c chunk) error {
-	outcomes, err := a.importer.Import(ctx, c.accounts())
-	if err == nil && len(outcomes) != len(c) {
-		return errors.New("the provider's import does not say what became of each account")
+	select {
+	case a.imports <- struct{}{}:
+		defer func() { <-a.imports }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	if err != nil && !refusedForGood(err) {
+	outcomes, err := a.importer.Import(ctx, c.accounts())
+	switch {
+	case refusedForGood(err):
+		for i := range c { // the words may be about any of them
+			c[i].problem = &jobs.Problem{Code: providers.CodeRefused, Message: err.Error()}
+		}
+		return nil
+	case err != nil:
 		return err
+	case len(outcomes) != len(c):
+		return errIncomplete
 	}
 	for i := range c {
-		refusal := providers.RefusalOf(err, c[i].account.Username, c[i].account.Email)
-		if err == nil {
-			c[i].authUserID, refusal = outcomes[i].ID, outcomes[i].Refusal
-		}
-		c[i].problem = problemOf(refusal)
+		c[i].authUserID, c[i].problem = outcomes[i].ID, problemOf(outcomes[i].Refusal)
 	}
 	return nil
 }
+
+var errIncomplete = errors.New("the provider's import does not say what became of each account")
 
 // makeOne makes one account, or finds that an earlier try has made it.
 func (a *activation) makeOne(ctx context.Context, c *candidate) error {
@@ -211,6 +278,8 @@ func (a *activation) makeOne(ctx context.Context, c *candidate) error {
 	if errors.Is(err, providers.ErrConflict) {
 		found, findErr := a.provider.Find(ctx, account)
 		switch {
+		case findErr == nil && found.Blocked != account.Blocked:
+			made, err = a.provider.Update(ctx, found.ID, providers.Change{Blocked: &account.Blocked})
 		case findErr == nil:
 			made, err = found, nil
 		case !errors.Is(findErr, providers.ErrNotFound):
@@ -235,39 +304,6 @@ func problemOf(refusal *providers.ImportRefusal) *jobs.Problem {
 		return nil
 	}
 	return &jobs.Problem{Code: refusal.Code, Message: refusal.Message}
-}
-
-// finish links the users of chunks to their accounts, takes the marks off those that get
-// none, and records both.
-func (a *activation) finish(ctx context.Context, made ...jobs.Outcome) error {
-	for _, o := range made {
-		c := a.chunk(o.ID)
-		for i := range c {
-			if o.Result == jobs.FailedResult {
-				c[i].problem = &o.Problems[0]
-			}
-		}
-		if err := a.link(ctx, c); err != nil {
-			return err
-		}
-		for _, user := range c {
-			if o.Result == jobs.FailedResult && user.tried { // given up: it may yet come to be
-				a.abandon(ctx, user)
-			}
-		}
-		outcomes := make([]jobs.Outcome, len(c))
-		for i, user := range c {
-			outcomes[i] = jobs.Outcome{ID: user.asked, Result: Inserted}
-			if user.problem != nil {
-				outcomes[i] = failure(user.asked, *user.problem)
-			}
-		}
-		if err := a.task.Record(ctx, outcomes...); err != nil {
-			return err
-		}
-		a.drop(o.ID)
-	}
-	return nil
 }
 
 func failure(id string, p jobs.Problem) jobs.Outcome {

@@ -6,11 +6,15 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"maps"
+	"net/http"
+	"slices"
 	"strings"
 
 	"user-manager/crud"
 	"user-manager/jobs"
 	"user-manager/providers"
+	"user-manager/upstream"
 )
 
 // Codes of failures of an activation, beside those of [providers.RefusalOf] and of
@@ -19,78 +23,115 @@ const (
 	CodeUserNotFound     = "USER_NOT_FOUND"
 	CodeAlreadyActive    = "USER_ALREADY_ACTIVE"
 	CodeAccountsDisabled = "AUTH_USER_CREATION_DISABLED"
-	CodeGroupNotFound    = "USER_GROUP_NOT_FOUND"
+	CodeGroupUnusable    = "USER_GROUP_UNUSABLE"
 	CodeUserDeleted      = "USER_DELETED"
 	CodeUserBusy         = "USER_BUSY"
 	CodeNameMissing      = "USERNAME_AND_EMAIL_MISSING"
 	CodeUserChanged      = "USER_CHANGED_MEANWHILE"
 )
 
-// begin reads the users of some ids, records what can be said at once, refreshes the
-// accounts that there are, and returns the users that are to get one, marked.
-func (a *activation) begin(ctx context.Context, ids []string) (chunk, error) {
-	marked, active, err := a.mark(ctx, ids)
-	if err != nil || len(active) == 0 {
-		return marked, err
-	}
-	gone, err := a.refreshAll(ctx, active)
-	if err != nil || len(gone) == 0 {
-		return marked, err
-	}
-	again, _, err := a.mark(ctx, gone) // they have no account any more
-	return append(marked, again...), err
+// sorted is users by what is to be done with them.
+type sorted struct {
+	marked chunk    // they are to get an account
+	active []string // ids of those that have one
+	open   []string // ids of those of which something has to be settled first
+	over   []jobs.Outcome
+	cause  error // why the last of open could not be settled
 }
 
-// mark sorts the users of some ids while no other operation is at work on them: those
-// of which an outcome can be recorded at once, those that have an account, and those that
-// are to get one, which it marks.
-func (a *activation) mark(ctx context.Context, ids []string) (marked chunk, active []string, err error) {
-	asked := make(map[string]string, len(ids)) // by the id as the store writes it
-	var stored []string
+// begin marks those of some users that are to get an account, and records of which users
+// the outcome is known.
+func (a *activation) begin(ctx context.Context, ids []string) (sorted, error) {
+	found, err := a.sort(ctx, ids)
+	if err != nil {
+		return sorted{}, err
+	}
+	return found, a.task.Record(ctx, found.over...)
+}
+
+// sort sorts users while no other operation is at work on them, and marks those that are
+// to get an account.
+func (a *activation) sort(ctx context.Context, ids []string) (sorted, error) {
+	var found sorted
 	for _, id := range ids {
-		lower := strings.ToLower(id)
-		if asked[lower] = id; crud.IsID(id) {
-			stored = append(stored, lower)
+		if !crud.IsID(id) {
+			found.over = append(found.over, failure(id, userNotFound))
 		}
 	}
+	asked := byStoredID(ids)
+	stored := slices.Collect(maps.Keys(asked))
 	busy, end, err := a.turns(ctx, stored)
 	if err != nil {
-		return nil, nil, err
+		return sorted{}, err
 	}
 	defer end()
 	users, err := a.read(ctx, stored)
 	if err != nil {
-		return nil, nil, err
+		return sorted{}, err
 	}
-	var over []jobs.Outcome
 	var free chunk
 	for id, as := range asked {
-		c := candidate{asked: as, userID: id, account: a.newAccount(id, users[id])}
-		switch fate, problem := a.fateOf(ctx, c, users[id], busy[id]); fate {
+		user := users[id]
+		c := candidate{asked: as, userID: id, gate: pickFields(user, gateFields), account: a.newAccount(id, user)}
+		if err := busy[id]; err != nil && user != nil {
+			found.open, found.cause = append(found.open, as), err
+			continue
+		}
+		switch fate, problem := a.fateOf(ctx, c, user); fate {
 		case fails:
-			over = append(over, failure(as, *problem))
+			found.over = append(found.over, failure(as, *problem))
 		case isLinked:
-			over = append(over, jobs.Outcome{ID: as, Result: Inserted})
+			found.over = append(found.over, jobs.Outcome{ID: as, Result: Inserted})
 		case isActive:
-			active = append(active, as)
+			found.active = append(found.active, as)
+		case isLeft:
+			found.open = append(found.open, as)
 		case isMarked:
-			marked = append(marked, c)
+			c.open = true // who marked it may have tried
+			found.marked = append(found.marked, c)
 		case isFree:
 			free = append(free, c)
 		}
 	}
-	fresh, lost, err := a.putMarks(ctx, free)
-	if err != nil {
-		return nil, nil, err
-	}
-	return append(marked, fresh...), active, a.task.Record(ctx, append(over, lost...)...)
+	return found, a.putMarks(ctx, free, &found)
 }
 
-// read returns the users with the given ids, by id, and reads their groups.
+// active returns those of some ids whose users have an account.
+func (a *activation) active(ctx context.Context, ids []string) (active []string, err error) {
+	asked := byStoredID(ids)
+	users, err := a.read(ctx, slices.Collect(maps.Keys(asked)))
+	for id, user := range users {
+		if accountID(user) != "" {
+			active = append(active, asked[id])
+		}
+	}
+	return active, err
+}
+
+// byStoredID returns ids by the id as the store writes it, without words that are none.
+func byStoredID(ids []string) map[string]string {
+	stored := make(map[string]string, len(ids))
+	for _, id := range ids {
+		if crud.IsID(id) {
+			stored[strings.ToLower(id)] = id
+		}
+	}
+	return stored
+}
+
+// gateFields are those of a user that decide whether it may log in.
+var gateFields = []string{"__STATE__", "blocked", "expirationDate"}
+
+// read returns the users with the given ids that who asked may see, by id, and reads their
+// groups.
 func (a *activation) read(ctx context.Context, ids []string) (map[string]crud.Document, error) {
 	users := make(map[string]crud.Document, len(ids))
 	var names []string
-	for user, err := range a.Users.AllIn(ctx, "_id", ids, crud.Query{States: crud.AllStates}) {
+	visible := a.Users
+	if a.opts.Rows != "" {
+		visible = visible.With(http.Header{upstream.ACLRowsHeader: {a.opts.Rows}})
+	}
+	for user, err := range visible.AllIn(ctx, "_id", ids, crud.Query{States: crud.AllStates}) {
 		if err != nil {
 			return nil, err
 		}
@@ -104,12 +145,7 @@ func (a *activation) read(ctx context.Context, ids []string) (map[string]crud.Do
 // the task comes to the user, and no other's.
 func (a *activation) newAccount(id string, user crud.Document) providers.NewAccount {
 	sum := sha256.Sum256([]byte(a.task.ID() + " " + id))
-	return providers.NewAccount{
-		Key:      hex.EncodeToString(sum[:12]),
-		Username: text(user, "username"),
-		Email:    text(user, "email"),
-		Blocked:  !a.mayLogIn(user),
-	}
+	return providers.NewAccount{Key: hex.EncodeToString(sum[:12]), Username: text(user, "username"), Email: text(user, "email")}
 }
 
 // markOf is what the user's authUserId is while its account is being made.
@@ -126,20 +162,20 @@ const (
 	isMarked      // this task was to give it one
 	isLinked      // this task gave it one
 	isActive      // it has another
+	isLeft        // it was left marked by an operation that is over
 )
 
 // fateOf says what is to become of a user, and why it fails.
-func (a *activation) fateOf(ctx context.Context, c candidate, user crud.Document, busy bool) (fate, *jobs.Problem) {
-	if user == nil {
-		return fails, &jobs.Problem{Code: CodeUserNotFound, Message: "There is no user with this id"}
-	}
-	mark := text(user, "authUserId")
+func (a *activation) fateOf(ctx context.Context, c candidate, user crud.Document) (fate, *jobs.Problem) {
+	id := text(user, "authUserId")
 	switch {
-	case busy, marked(user) && mark != a.markOf(c):
-		return fails, &jobs.Problem{Code: CodeUserBusy, Message: "Another operation on the user is under way"}
-	case marked(user):
+	case user == nil:
+		return fails, &userNotFound
+	case id == a.markOf(c):
 		return isMarked, nil
-	case mark != "" && strings.HasSuffix(mark, c.account.Key):
+	case marked(user):
+		return a.fateOfMarked(ctx, user)
+	case id != "" && strings.HasSuffix(id, c.account.Key):
 		return isLinked, nil
 	case text(user, "__STATE__") == crud.Deleted:
 		return fails, &jobs.Problem{Code: CodeUserDeleted, Message: "The user is in the state DELETED"}
@@ -147,17 +183,36 @@ func (a *activation) fateOf(ctx context.Context, c candidate, user crud.Document
 	group, err := a.groups.find(ctx, text(user, "userGroup"))
 	switch {
 	case errors.Is(err, ErrInvalid):
-		return fails, &jobs.Problem{Code: CodeGroupNotFound, Message: "The group of the user does not exist"}
-	case group != nil && group.accountsDisabled:
+		return fails, &jobs.Problem{Code: CodeGroupUnusable, Message: "The group of the user does not exist"}
+	case err != nil:
+		return fails, &jobs.Problem{Code: CodeGroupUnusable, Message: "The crudSchema of the user's group does not compile"}
+	case group.accountsDisabled:
 		return fails, &jobs.Problem{Code: CodeAccountsDisabled, Message: "Users of this group get no account"}
-	case mark != "" && !a.upsert:
+	case id != "" && !a.opts.Upsert:
 		return fails, &jobs.Problem{Code: CodeAlreadyActive, Message: "The user has an account already"}
-	case mark != "":
+	case id != "":
 		return isActive, nil
 	case c.account.Username == "" && c.account.Email == "":
 		return fails, &jobs.Problem{Code: CodeNameMissing, Message: "An account needs a username or an email"}
 	}
 	return isFree, nil
+}
+
+var userNotFound = jobs.Problem{Code: CodeUserNotFound, Message: "There is no user with this id"}
+
+var userBusy = jobs.Problem{Code: CodeUserBusy, Message: "Another operation on the user is under way"}
+
+// fateOfMarked says what is to become of a user with a mark that is not this task's: it
+// is settled if nobody is at it any more.
+func (a *activation) fateOfMarked(ctx context.Context, user crud.Document) (fate, *jobs.Problem) {
+	adopted, err := a.adoptMarked(ctx, user, a.leftOver())
+	if err != nil {
+		a.Log.WarnContext(ctx, "job of a marked user not looked for", "err", err)
+	}
+	if adopted {
+		return isLeft, nil
+	}
+	return fails, &userBusy
 }
 
 // whereFree holds of a user without an account.
@@ -169,103 +224,33 @@ var whereFree = func() crud.Document {
 	return crud.Document{"_q": string(query)}
 }()
 
-// putMarks marks users that have no account. Of those that were changed meanwhile it
-// returns the outcomes.
-func (a *activation) putMarks(ctx context.Context, free chunk) (marked chunk, lost []jobs.Outcome, err error) {
-	err = a.swapAll(ctx, free, func(c candidate) crud.BulkPatch {
+// putMarks marks users that have no account. Those that were changed meanwhile are over.
+// What an earlier run of the task noted of a user is closed: the mark takes its place.
+func (a *activation) putMarks(ctx context.Context, free chunk, found *sorted) error {
+	own := map[string]bool{}
+	err := a.swapAll(ctx, free, func(c candidate) crud.BulkPatch {
 		return crud.BulkPatch{ID: c.userID, Where: whereFree, Update: set("authUserId", a.markOf(c))}
 	}, func(c *candidate, now string) {
-		if now == a.markOf(*c) {
-			marked = append(marked, *c)
-		} else {
-			lost = append(lost, failure(c.asked, userChanged))
+		if now != a.markOf(*c) {
+			found.over = append(found.over, failure(c.asked, userChanged))
+			return
 		}
+		own[c.userID] = true
+		found.marked = append(found.marked, *c)
 	})
-	return marked, lost, err
-}
-
-var userChanged = jobs.Problem{Code: CodeUserChanged, Message: "The user was changed or deleted meanwhile"}
-
-// swapAll applies a conditional patch of authUserId to each user of c, and then calls
-// seen with what the user's authUserId is. A call without an answer is made again, since
-// the condition keeps it from being done twice.
-func (a *activation) swapAll(ctx context.Context, c chunk, patch func(candidate) crud.BulkPatch, seen func(c *candidate, now string)) error {
-	for start := 0; start < len(c); start += crud.BulkLimit {
-		some := c[start:min(start+crud.BulkLimit, len(c))]
-		patches := make([]crud.BulkPatch, len(some))
-		for i := range some {
-			patches[i] = patch(some[i])
-		}
-		n, tries := 0, 0
-		err := insist(ctx, func(ctx context.Context) (err error) {
-			tries++
-			n, err = a.Users.PatchBulk(ctx, patches)
-			return err
-		})
-		if err != nil {
+	if err != nil {
+		return err
+	}
+	left := a.journal.settleable(true, func(n note) bool { return n.Job == a.task.ID() && own[n.UserID] })
+	for _, n := range left {
+		if err := a.journal.close(ctx, n); err != nil {
 			return err
 		}
-		now, err := a.accountIDs(ctx, some, tries == 1 && n == len(some), patches)
-		if err != nil {
-			return err
-		}
-		for i := range some {
-			seen(&some[i], now[some[i].userID])
+		for i, c := range found.marked {
+			if c.userID == n.UserID {
+				found.marked[i].open = true // what was noted may still come
+			}
 		}
 	}
 	return nil
-}
-
-// accountIDs returns the users' authUserIds by the users' ids: those that were just set
-// if all of them surely were, and otherwise those that the store has.
-func (a *activation) accountIDs(ctx context.Context, c chunk, allSet bool, patches []crud.BulkPatch) (map[string]string, error) {
-	now := make(map[string]string, len(c))
-	ids := make([]string, len(c))
-	for i, p := range patches {
-		ids[i] = p.ID
-		if fields, sets := p.Update["$set"].(map[string]any); allSet && sets {
-			now[p.ID] = text(fields, "authUserId")
-		}
-	}
-	if allSet {
-		return now, nil
-	}
-	q := crud.Query{States: crud.AllStates, Fields: []string{"authUserId"}}
-	for user, err := range a.Users.AllIn(ctx, "_id", ids, q) {
-		if err != nil {
-			return nil, err
-		}
-		now[text(user, "_id")] = text(user, "authUserId")
-	}
-	return now, nil
-}
-
-// link puts the ids of the accounts in the place of the marks, and takes the marks of
-// those that get none. An account whose user is gone is removed.
-func (a *activation) link(ctx context.Context, c chunk) error {
-	return a.swapAll(ctx, c, func(c candidate) crud.BulkPatch {
-		p := crud.BulkPatch{ID: c.userID, Where: crud.Document{"authUserId": a.markOf(c)}, Update: unset("authUserId")}
-		if c.problem == nil {
-			p.Update = set("authUserId", c.authUserID)
-		}
-		return p
-	}, func(c *candidate, now string) {
-		if c.problem == nil && now != c.authUserID {
-			c.problem = &userChanged
-			a.abandon(ctx, *c)
-		}
-	})
-}
-
-// abandon has what was done for a user that gets no account, or may yet be done, taken
-// back by [Service.Run].
-func (a *activation) abandon(ctx context.Context, c candidate) {
-	n := note{Kind: noteActivate, UserID: c.userID, Key: c.account.Key, Job: a.task.ID()}
-	open, err := a.journal.begin(ctx, n)
-	if err != nil {
-		a.Log.WarnContext(ctx, "account of an activation that was given up not noted", "err", err)
-		a.journal.adopt(n, 0)
-		return
-	}
-	a.journal.leave(open)
 }

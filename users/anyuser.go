@@ -5,9 +5,11 @@ import (
 	"strings"
 
 	"user-manager/crud"
+	"user-manager/upstream"
 )
 
-// AnyUser reports whether there is a user, in whatever state, with one of the ids.
+// AnyUser reports whether the caller can see a user, in whatever state, with one of the
+// ids.
 func (s *Service) AnyUser(ctx context.Context, ids []string) (bool, error) {
 	var known []string
 	for _, id := range ids {
@@ -15,7 +17,8 @@ func (s *Service) AnyUser(ctx context.Context, ids []string) (bool, error) {
 			known = append(known, strings.ToLower(id))
 		}
 	}
-	for _, err := range s.Users.AllIn(ctx, "_id", known, crud.Query{States: crud.AllStates, Fields: []string{"_id"}}) {
+	visible := s.Users.With(upstream.CallerFrom(ctx).StoreHeader(upstream.ACLRowsHeader))
+	for _, err := range visible.AllIn(ctx, "_id", known, crud.Query{States: crud.AllStates, Fields: []string{"_id"}}) {
 		return err == nil, err
 	}
 	return false, nil

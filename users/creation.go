@@ -19,9 +19,6 @@ type creation struct {
 	authUserID string // known once there is an account
 }
 
-// undoingMark is the mark that takes the place of mark.
-func undoingMark(mark string) string { return "un" + mark }
-
 func (s *Service) insertUser(c *creation) step {
 	return step{
 		name: "insert user",

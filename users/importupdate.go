@@ -34,7 +34,7 @@ type rowPatch struct {
 // is at work on them.
 type openUsers struct {
 	before map[string]crud.Document // by id, those that the caller may see
-	busy   map[string]bool          // ids of those with an earlier change that is not settled
+	busy   map[string]error         // of those with an earlier change that is not settled: why not
 	stale  map[string]bool          // ids of those that a round has changed
 	close  func()
 }
@@ -102,7 +102,7 @@ func (im *importer) update(ctx context.Context, batch *importBatch, round []pend
 			continue
 		}
 		id := strings.ToLower(r.update.Cell("_id"))
-		if users.busy[id] {
+		if users.busy[id] != nil {
 			batch.invalid(r.number, "an earlier change of this user is not settled yet; try again")
 			continue
 		}

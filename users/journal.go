@@ -62,6 +62,8 @@ type openNote struct {
 	foreign  bool   // not made by this process: others may close it
 	running  bool   // an operation of this process is at work on it
 	settled  bool   // user and account are as they should be, as far as could be seen
+	// lookFrom is when a note that stays open long is to be settled again.
+	lookFrom time.Time
 	// settleFrom is when who made the note is surely not at work any more.
 	settleFrom time.Time
 	// closeFrom is when no call of the operation can take effect any more; until then
@@ -72,10 +74,15 @@ type openNote struct {
 // lateEffects is how long a call that got no answer may still take effect.
 const lateEffects = 30 * time.Second
 
+// lookAgain is how long after it was settled a note that is still open is settled again:
+// what comes late may come in between.
+const lookAgain = 5 * time.Minute
+
 // journal keeps the notes of operations under way.
 type journal struct {
-	notes *crud.Collection // nil: in memory only
-	now   func() time.Time
+	notes   *crud.Collection // nil: in memory only
+	now     func() time.Time
+	imports bool // accounts of activations are imported, which may take hours
 
 	mu   sync.Mutex
 	open map[string]*openNote // by id; guarded by mu, the notes' fields too
@@ -84,8 +91,8 @@ type journal struct {
 	odd  map[string]bool      // ids of notes that cannot be read; guarded by mu
 }
 
-func newJournal(notes *crud.Collection, now func() time.Time) *journal {
-	return &journal{notes: notes, now: now, open: map[string]*openNote{}, void: map[string]time.Time{}, odd: map[string]bool{}}
+func newJournal(notes *crud.Collection, now func() time.Time, imports bool) *journal {
+	return &journal{notes: notes, now: now, imports: imports, open: map[string]*openNote{}, void: map[string]time.Time{}, odd: map[string]bool{}}
 }
 
 // begin notes n before its operation's first step. Its error has [ErrJournal] in its
@@ -166,8 +173,16 @@ func (j *journal) leave(n *openNote) {
 	defer j.mu.Unlock()
 	n.running = false
 	if n.closeFrom.IsZero() {
-		n.closeFrom = j.now().Add(lateEffects)
+		n.closeFrom = j.now().Add(j.late(n.note))
 	}
+}
+
+// late returns how long a call of n's operation that got no answer may still take effect.
+func (j *journal) late(n note) time.Duration {
+	if n.Kind == noteActivate && j.imports {
+		return longestActivation
+	}
+	return lateEffects
 }
 
 // certain reports whether no call of n's operation can take effect any more.
@@ -222,7 +237,7 @@ func (j *journal) take(ctx context.Context, n *openNote, age time.Duration) erro
 // added adds a note that others made; mu is held.
 func (j *journal) added(n *openNote, age time.Duration) {
 	n.settleFrom = j.now().Add(age)
-	n.closeFrom = n.settleFrom.Add(lateEffects)
+	n.closeFrom = n.settleFrom.Add(j.late(n.note))
 	j.open[n.id] = n
 }
 
@@ -255,7 +270,8 @@ func (j *journal) adopt(n note, age time.Duration) {
 }
 
 // settleable returns the notes that match and that nobody is at work on; only those
-// that have to be looked at if again is false: not settled yet, or to be closed.
+// that have to be looked at if again is false: not settled yet, or not for long, or to be
+// closed.
 func (j *journal) settleable(again bool, match func(note) bool) []*openNote {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -265,7 +281,7 @@ func (j *journal) settleable(again bool, match func(note) bool) []*openNote {
 		if n.running || now.Before(n.settleFrom) || !match(n.note) {
 			continue
 		}
-		if again || !n.settled || !now.Before(n.closeFrom) {
+		if again || !n.settled || !now.Before(n.closeFrom) || !now.Before(n.lookFrom) {
 			found = append(found, n)
 		}
 	}
@@ -288,7 +304,7 @@ func (j *journal) claim(n *openNote) bool {
 func (j *journal) settled(n *openNote, settled bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	n.settled = settled
+	n.settled, n.lookFrom = settled, j.now().Add(lookAgain)
 }
 
 // unsettled returns how many notes are not settled.

@@ -21,8 +21,9 @@ const mailsAtOnce = 16
 func (s *Service) MailPasswords(ctx context.Context, t *jobs.Task, pace *jobs.Pacer) error {
 	send := func(ctx context.Context, id string) (jobs.Outcome, error) {
 		err := s.provider.ChangePassword(ctx, id)
-		if refusedForGood(err) {
-			return failure(id, *problemOf(providers.RefusalOf(err, "", ""))), nil
+		if refusedForGood(err) { // in our words: the provider's may name the owner
+			code := providers.RefusalOf(err, "", "").Code
+			return failure(id, jobs.Problem{Code: code, Message: err.Error()}), nil
 		}
 		return jobs.Outcome{ID: id, Result: Sent}, err
 	}

@@ -185,7 +185,7 @@ func (s *Service) target(ctx context.Context, id string, params url.Values) (cru
 		return nil, err
 	}
 	if marked(user) {
-		if err := s.adoptMarked(ctx, user, s.leftOver()); err != nil {
+		if _, err := s.adoptMarked(ctx, user, s.leftOver()); err != nil {
 			return nil, err
 		}
 		return nil, refuse(ErrConflict, "the user's account is just being created; try again")

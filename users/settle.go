@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -20,9 +19,6 @@ const (
 	// foreignAge is the least time after which another process's note counts as left
 	// over.
 	foreignAge = 5 * time.Minute
-	// longestActivation is after how long an activation that nobody kept is surely over:
-	// a provider may take two hours for its part of it.
-	longestActivation = 3 * time.Hour
 	// longestOperation is how many calls may follow each other in one operation and its
 	// undoing, and more.
 	longestOperation = 20
@@ -79,6 +75,9 @@ func (s *Service) settleRound(ctx context.Context) error {
 	case !s.StoreIsOurs || s.journal.hasVoid():
 		err = s.journal.load(ctx, s.longest(), s.Log) // one that we are just making may be among them
 	}
+	if s.recovered.Load() && s.Now().Sub(s.markedAt) >= loadMarkedEvery {
+		err = errors.Join(err, s.loadMarked(ctx, s.leftOver()))
+	}
 	for _, n := range s.journal.settleable(false, func(note) bool { return true }) {
 		if ctx.Err() != nil {
 			break
@@ -91,111 +90,6 @@ func (s *Service) settleRound(ctx context.Context) error {
 // Unsettled returns how many operations are under way, or have left a user and an
 // account that may not belong together.
 func (s *Service) Unsettled() int { return s.journal.unsettled() }
-
-// loadMarked takes notes of the users whose account was being made when an earlier
-// process died, as far as the journal has none.
-func (s *Service) loadMarked(ctx context.Context, age time.Duration) error {
-	for _, mark := range marks {
-		// a range, which an index knows: from the mark to what is just beyond it
-		prefix := map[string]any{"$gte": mark, "$lt": strings.TrimSuffix(mark, "|") + "}"}
-		q := crud.Query{Filter: map[string]any{"authUserId": prefix}, States: crud.AllStates}
-		for user, err := range s.Users.All(ctx, q) {
-			if err != nil {
-				return err
-			}
-			if err := s.adoptMarked(ctx, user, age); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// adoptMarked takes the note that the user's mark stands for, in case nobody is at it any
-// more. An activation is gone on with as long as its job is open.
-func (s *Service) adoptMarked(ctx context.Context, user crud.Document, age time.Duration) error {
-	n := markedNote(user)
-	if n.Kind == noteActivate && s.OpenJob == nil {
-		age = max(age, longestActivation)
-	} else if n.Kind == noteActivate {
-		open, err := s.OpenJob(ctx, n.Job)
-		if err != nil || open {
-			return err
-		}
-	}
-	s.journal.adopt(n, age)
-	return nil
-}
-
-// markedNote returns the note that the user's mark stands for.
-func markedNote(user crud.Document) note {
-	mark, key, _ := strings.Cut(text(user, "authUserId"), "|")
-	switch mark + "|" {
-	case registeringMark, undoingMark(registeringMark):
-		return note{Kind: noteRegister, UserID: text(user, "_id"), Key: key}
-	case activatingMark, undoingMark(activatingMark):
-		job, key, _ := strings.Cut(key, "|")
-		return note{Kind: noteActivate, UserID: text(user, "_id"), Key: key, Job: job}
-	}
-	return note{Kind: noteCreate, Key: key}
-}
-
-// turn makes an operation on the user with the given id wait for its turn, and settles
-// what an earlier one on the user left. It returns the id as the store writes it and the
-// function that ends the turn. When something cannot be settled it is [ErrConflict].
-func (s *Service) turn(ctx context.Context, id string) (userID string, end func(), err error) {
-	id = strings.ToLower(id)
-	unlock, err := s.locks.lock(ctx, id)
-	if err != nil {
-		return "", nil, err
-	}
-	for _, n := range s.journal.settleable(true, func(n note) bool { return n.UserID == id }) {
-		if !s.settleLocked(ctx, n) {
-			unlock()
-			return "", nil, refuse(ErrConflict, "an earlier change of this user is not settled yet; try again")
-		}
-	}
-	return id, unlock, nil
-}
-
-// turns is turn for an operation on several users, whose ids are distinct and as the
-// store writes them. Those that something is left of which cannot be settled are busy.
-func (s *Service) turns(ctx context.Context, ids []string) (busy map[string]bool, end func(), err error) {
-	var unlocks []func()
-	end = func() {
-		for _, unlock := range slices.Backward(unlocks) {
-			unlock()
-		}
-	}
-	for _, id := range slices.Sorted(slices.Values(ids)) { // in one order everywhere, or two would wait for each other
-		unlock, err := s.locks.lock(ctx, id)
-		if err != nil {
-			end()
-			return nil, nil, err
-		}
-		unlocks = append(unlocks, unlock)
-	}
-	busy = map[string]bool{}
-	for _, n := range s.journal.settleable(true, func(n note) bool { return n.UserID != "" && slices.Contains(ids, n.UserID) }) {
-		if !s.settleLocked(ctx, n) {
-			busy[n.UserID] = true
-		}
-	}
-	return busy, end, nil
-}
-
-// turnOn is turn for an operation on a user as it is: it returns the user too.
-func (s *Service) turnOn(ctx context.Context, id string, params url.Values) (userID string, user crud.Document, end func(), err error) {
-	userID, end, err = s.turn(ctx, id)
-	if err != nil {
-		return "", nil, nil, err
-	}
-	if user, err = s.target(ctx, userID, params); err != nil {
-		end()
-		return "", nil, nil, err
-	}
-	return userID, user, end, nil
-}
 
 // settleClash settles what failed creations left of the same names, and reports whether
 // there was any: it may be what a new one found taken.
@@ -210,15 +104,15 @@ func (s *Service) settleClash(ctx context.Context, names []string) bool {
 }
 
 // settle settles a note when neither its user nor its account is under way.
-func (s *Service) settle(ctx context.Context, n *openNote) {
+func (s *Service) settle(ctx context.Context, n *openNote) error {
 	for _, key := range n.lockKeys() {
 		unlock, err := s.locks.lock(ctx, key)
 		if err != nil {
-			return
+			return err
 		}
 		defer unlock()
 	}
-	s.settleLocked(ctx, n)
+	return s.settleLocked(ctx, n)
 }
 
 // lockKeys are the locks that settling n takes, in this order.
@@ -236,18 +130,18 @@ func (n note) lockKeys() []string {
 // accountLock is the lock of those who make a user of an account.
 func accountLock(authUserID string) string { return "account " + authUserID }
 
-// settleLocked settles a note whose user nobody else is at work on, and reports whether
-// that is done. The note is closed if nothing can come late any more.
-func (s *Service) settleLocked(ctx context.Context, n *openNote) bool {
+// settleLocked settles a note whose user nobody else is at work on; its error is why that
+// cannot be done yet. The note is closed if nothing can come late any more.
+func (s *Service) settleLocked(ctx context.Context, n *openNote) error {
 	if !s.journal.claim(n) {
-		return true // somebody did, or does
+		return nil // somebody did, or does
 	}
 	defer s.journal.leave(n)
 	ctx = context.WithoutCancel(ctx)
 	closed, err := s.journal.closed(ctx, n)
 	if closed {
 		s.journal.forget(n)
-		return true
+		return nil
 	}
 	certain := s.journal.certain(n) // before the look: what comes during it is not seen
 	if err == nil {
@@ -256,13 +150,13 @@ func (s *Service) settleLocked(ctx context.Context, n *openNote) bool {
 	s.journal.settled(n, err == nil)
 	if err != nil {
 		s.Log.WarnContext(ctx, "operation not settled yet", "kind", n.Kind, "err", err)
-		return false
+		return err
 	}
 	if certain {
 		s.closeNote(ctx, n)
 		s.Log.InfoContext(ctx, "operation settled", "kind", n.Kind)
 	}
-	return true
+	return nil
 }
 
 // finishOrUndo brings the user of a note into step with its account. It bears to be

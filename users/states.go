@@ -1,8 +1,10 @@
 package users
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -89,8 +91,12 @@ func (s *Service) moveOne(ctx context.Context, id, to string) (bool, error) {
 	if err != nil {
 		return false, ignore(err, crud.ErrNotFound)
 	}
-	if marked(user) || text(user, "__STATE__") == to {
-		return false, nil
+	switch {
+	case strings.HasPrefix(text(user, "authUserId"), creatingMark), text(user, "__STATE__") == to:
+		return false, nil // one that is just being created is not there yet
+	case marked(user):
+		_, err := s.adoptMarked(ctx, user, s.leftOver())
+		return false, cmp.Or(err, refuse(ErrConflict, "the account of one of the users is just being created; try again"))
 	}
 	if err := s.walkTo(ctx, user, to); err != nil {
 		return false, err

@@ -28,7 +28,7 @@ func insist(ctx context.Context, call func(context.Context) error) error {
 	for try := range tries {
 		err = call(ctx)
 		busy := upstream.Status(err) == http.StatusTooManyRequests
-		if err == nil || upstream.Refused(err) && !busy {
+		if err == nil || upstream.Refused(err) && !busy || try+1 == tries {
 			return err
 		}
 		select {

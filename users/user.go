@@ -9,23 +9,6 @@ import (
 	"user-manager/crud"
 )
 
-// While an account is being made its user's authUserId holds a mark: one of these words
-// and the account's key. It tells the next start, and a call that never saw the store's
-// answer, which user is whose. To undo the making, the mark is first changed to one
-// that says so: from then on the account's id can no longer come to be in the user. The
-// mark of an activation has the id of its job before the key.
-const (
-	creatingMark    = "creating|"
-	registeringMark = "registering|"
-	activatingMark  = "activating|"
-)
-
-var marks = []string{
-	creatingMark, undoingMark(creatingMark),
-	registeringMark, undoingMark(registeringMark),
-	activatingMark, undoingMark(activatingMark),
-}
-
 // text returns the text in a field of doc, or "".
 func text(doc crud.Document, field string) string {
 	value, _ := doc[field].(string)
@@ -39,12 +22,6 @@ func accountID(user crud.Document) string {
 		return ""
 	}
 	return id
-}
-
-// marked reports whether an account is being made for the user.
-func marked(user crud.Document) bool {
-	id := text(user, "authUserId")
-	return slices.ContainsFunc(marks, func(mark string) bool { return strings.HasPrefix(id, mark) })
 }
 
 // mayLogIn reports whether the user's account may be able to log in: the user is

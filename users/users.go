@@ -80,7 +80,8 @@ type Config struct {
 }
 
 // Service manages users. Its methods may be called from several goroutines;
-// operations on one user never overlap within one Service. Between two Services on one
+// operations on one user never overlap within one Service: an activation, which may take
+// long, marks the user instead, and every other is refused meanwhile. Between two Services on one
 // store only what the store does atomically keeps them apart.
 type Service struct {
 	Config
@@ -89,6 +90,7 @@ type Service struct {
 	groups    *groups
 	journal   *journal
 	recovered atomic.Bool // the notes of earlier processes are known
+	markedAt  time.Time   // when marks were last looked for; Recover's and then Run's
 	locks     locks
 }
 
@@ -106,7 +108,7 @@ func New(cfg Config) *Service {
 		provider: provider,
 		importer: importer,
 		groups:   newGroups(cfg.Groups),
-		journal:  newJournal(cfg.Journal, cfg.Now),
+		journal:  newJournal(cfg.Journal, cfg.Now, importer != nil),
 	}
 }
 

@@ -1,0 +1,114 @@
+package users
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+
+	"user-manager/crud"
+)
+
+// An unsettledError keeps an operation on a user from beginning: what an earlier one left
+// could not be settled. It is an [ErrConflict].
+type unsettledError struct {
+	refusal error
+	cause   error // why not; none of the operation's own
+}
+
+// Error is what the caller is told.
+func (e *unsettledError) Error() string { return e.refusal.Error() }
+
+// Unwrap returns the refusal.
+func (e *unsettledError) Unwrap() error { return e.refusal }
+
+func notSettled(cause error) error {
+	return &unsettledError{refuse(ErrConflict, "an earlier change of this user is not settled yet; try again"), cause}
+}
+
+// turn makes an operation on the user with the given id wait for its turn, and settles
+// what an earlier one on the user left. It returns the id as the store writes it and the
+// function that ends the turn. When something cannot be settled it is [ErrConflict].
+func (s *Service) turn(ctx context.Context, id string) (userID string, end func(), err error) {
+	id = strings.ToLower(id)
+	unlock, err := s.locks.lock(ctx, id)
+	if err != nil {
+		return "", nil, err
+	}
+	for _, n := range s.journal.settleable(true, func(n note) bool { return n.UserID == id }) {
+		if err := s.settleLocked(ctx, n); err != nil {
+			unlock()
+			return "", nil, notSettled(err)
+		}
+	}
+	return id, unlock, nil
+}
+
+// turns is turn for an operation on several users, whose ids are distinct and as the
+// store writes them. Those of which something is left that cannot be settled have a
+// cause. What is left is settled before the turns begin, so that they are not long.
+func (s *Service) turns(ctx context.Context, ids []string) (unsettled map[string]error, end func(), err error) {
+	wanted := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		wanted[id] = true
+	}
+	concerns := func(n note) bool { return wanted[n.UserID] }
+	var cause error
+	for _, n := range s.journal.settleable(true, concerns) {
+		if ctx.Err() != nil {
+			return nil, nil, context.Cause(ctx)
+		}
+		if cause = s.settle(ctx, n); cause != nil {
+			break // the others would most likely fail alike, and each may take its time
+		}
+	}
+	end, err = s.lockAll(ctx, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	unsettled = map[string]error{}
+	for _, n := range s.journal.settleable(false, concerns) {
+		if unsettled[n.UserID] = cause; cause == nil { // it came to be meanwhile
+			if err := s.settleLocked(ctx, n); err != nil {
+				cause = err
+				unsettled[n.UserID] = err
+			} else {
+				delete(unsettled, n.UserID)
+			}
+		}
+	}
+	return unsettled, end, nil
+}
+
+// lockAll takes the locks of several users. It does so in one order everywhere, or two
+// who do would wait for each other.
+func (s *Service) lockAll(ctx context.Context, ids []string) (unlockAll func(), err error) {
+	var unlocks []func()
+	unlockAll = func() {
+		for _, unlock := range slices.Backward(unlocks) {
+			unlock()
+		}
+	}
+	for _, id := range slices.Sorted(slices.Values(ids)) {
+		unlock, err := s.locks.lock(ctx, id)
+		if err != nil {
+			unlockAll()
+			return nil, err
+		}
+		unlocks = append(unlocks, unlock)
+	}
+	return unlockAll, nil
+}
+
+// turnOn is turn for an operation on a user as it is: it returns the user too.
+func (s *Service) turnOn(ctx context.Context, id string, params url.Values) (userID string, user crud.Document, end func(), err error) {
+	userID, end, err = s.turn(ctx, id)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	if user, err = s.target(ctx, userID, params); err != nil {
+		end()
+		return "", nil, nil, err
+	}
+	return userID, user, end, nil
+}
