@@ -27,12 +27,16 @@ func TestFilesAndDocumentsSayTheSame(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, u := range f.stored() {
+				text, err := json.Marshal(u.document)
+				if err != nil {
+					t.Fatal(err)
+				}
 				var doc map[string]any
-				if err := json.Unmarshal([]byte(u.document), &doc); err != nil {
+				if err := json.Unmarshal(text, &doc); err != nil {
 					t.Fatal(err)
 				}
 				if doc["_id"] != u.id || doc["username"] != u.username || doc["email"] != u.email {
-					t.Errorf("document %s of user %v", u.document, u)
+					t.Errorf("document %s of user %v", text, u)
 				}
 				if diff := cmp.Diff(rows[i+1], cellsOf(rows[0], doc)); diff != "" {
 					t.Errorf("row and document (-row +document):\n%s", diff)

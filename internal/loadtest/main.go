@@ -48,10 +48,10 @@
 // # What is fair to SQLite
 //
 // Beside each import the same documents are inserted into SQLite by this command, in
-// batches of as many rows, with the same driver, pragmas and unique indexes on username
-// and email. It has less to do: the documents are JSON texts with their ids when the time
-// begins, nothing is read, checked, looked up or answered, and the statement is prepared
-// once. It is what an import could come to at most, not another way to do one.
+// batches of as many rows, with the same driver, pragmas and indexes as the embedded
+// store's. They are encoded as they are written. It has less to do: no file is read,
+// nothing is checked, looked up or answered, and the statement is prepared once. It is
+// what an import could come to at most, not another way to do one.
 package main
 
 import (

@@ -43,20 +43,23 @@ func (f file) username(i int) string { return fmt.Sprintf("user-%d", i) }
 func (f file) email(i int) string { return fmt.Sprintf("user-%d@example.com", i) }
 
 // A storedUser is a row as the store keeps it.
-type storedUser struct{ id, username, email, document string }
+type storedUser struct {
+	id, username, email, createdAt string
+	document                       map[string]any
+}
 
 // stored returns the users that the rows become.
 func (f file) stored() []storedUser {
 	users := make([]storedUser, f.rows)
 	for i := range users {
-		u := storedUser{id: fmt.Sprintf("6b0000000000000000%06x", i), username: f.username(i), email: f.email(i)}
-		tags := ""
-		if f.arrays {
-			tags = fmt.Sprintf(`,"tags":["new","vip","tag %d"]`, i%100)
+		u := storedUser{id: fmt.Sprintf("6b0000000000000000%06x", i), username: f.username(i), email: f.email(i), createdAt: "2026-01-31T12:00:00.000Z"}
+		u.document = map[string]any{
+			"_id": u.id, "__STATE__": "PUBLIC", "creatorId": "public", "createdAt": u.createdAt, "updaterId": "public", "updatedAt": u.createdAt,
+			"userGroup": "customers", "username": u.username, "email": u.email, "name": fmt.Sprintf("Name %d", i), "surname": "Surname", "newsletter": true,
 		}
-		u.document = fmt.Sprintf(`{"_id":%q,"__STATE__":"PUBLIC","creatorId":"public","createdAt":"2026-01-31T12:00:00.000Z",`+
-			`"updaterId":"public","updatedAt":"2026-01-31T12:00:00.000Z","userGroup":"customers","username":%q,"email":%q,`+
-			`"name":"Name %d","surname":"Surname","newsletter":true%s}`, u.id, u.username, u.email, i, tags)
+		if f.arrays {
+			u.document["tags"] = []string{"new", "vip", fmt.Sprintf("tag %d", i%100)}
+		}
 		users[i] = u
 	}
 	return users

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -27,15 +28,18 @@ func insertAlone(ctx context.Context, f file, dir, sync string) (took time.Durat
 	defer func() { err = errors.Join(err, db.Close()) }()
 	db.SetMaxOpenConns(1)
 	for _, text := range []string{
-		`CREATE TABLE users (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, doc TEXT NOT NULL, username, email)`,
+		`CREATE TABLE users (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, doc TEXT NOT NULL, username, email, authUserId, createdAt)`,
 		`CREATE UNIQUE INDEX username ON users (username) WHERE username IS NOT NULL`,
 		`CREATE UNIQUE INDEX email ON users (email) WHERE email IS NOT NULL`,
+		`CREATE INDEX authUserId ON users (authUserId)`,
+		`CREATE INDEX createdAt ON users (createdAt DESC)`,
+		`CREATE INDEX state ON users (state)`,
 	} {
 		if _, err := db.ExecContext(ctx, text); err != nil {
 			return 0, fmt.Errorf("make the table: %w", err)
 		}
 	}
-	insert, err := db.PrepareContext(ctx, `INSERT INTO users (id, doc, username, email) VALUES (?, ?, ?, ?)`)
+	insert, err := db.PrepareContext(ctx, `INSERT INTO users (id, state, doc, username, email, createdAt) VALUES (?, 'PUBLIC', ?, ?, ?, ?)`)
 	if err != nil {
 		return 0, err
 	}
@@ -57,7 +61,11 @@ func insertBatch(ctx context.Context, db *sql.DB, insert *sql.Stmt, users []stor
 	defer tx.Rollback() // nothing once it is committed
 	within := tx.StmtContext(ctx, insert)
 	for _, u := range users {
-		if _, err := within.ExecContext(ctx, u.id, u.document, u.username, u.email); err != nil {
+		text, err := json.Marshal(u.document)
+		if err != nil {
+			return err
+		}
+		if _, err := within.ExecContext(ctx, u.id, string(text), u.username, u.email, u.createdAt); err != nil {
 			return err
 		}
 	}
