@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"user-manager/csvimport"
@@ -22,6 +24,9 @@ const (
 	uploadOverhead = 64 << 10
 	// uploadPause is how long an upload may stand still.
 	uploadPause = 30 * time.Second
+	// uploadRate is how many bytes of an upload have to come in a second on average, the
+	// first uploadPause apart.
+	uploadRate = 1 << 10
 )
 
 // An upload is a CSV file, and how it is written.
@@ -44,20 +49,16 @@ func (u *upload) Close() error {
 // file is read while it arrives, and what follows it is not looked at. Otherwise it is
 // spooled to disk, since how it is to be read, or that it is too large or cut short, may
 // turn out after it.
-func readUpload(w http.ResponseWriter, r *http.Request, maxFile int64) (*upload, error) {
-	body, err := openBody(w, r)
-	if err != nil {
-		return nil, err
-	}
+func readUpload(body *uploadBody, maxFile int64) (*upload, error) {
 	u := &upload{}
-	if err := u.readParts(body, r.ContentLength, maxFile); err != nil {
+	if err := u.readParts(body, maxFile); err != nil {
 		u.Close()
 		return nil, err
 	}
 	return u, nil
 }
 
-func (u *upload) readParts(body *uploadBody, size, maxFile int64) error {
+func (u *upload) readParts(body *uploadBody, maxFile int64) error {
 	parts := multipart.NewReader(body, body.boundary)
 	given := map[string]bool{}
 	for {
@@ -79,7 +80,7 @@ func (u *upload) readParts(body *uploadBody, size, maxFile int64) error {
 		switch {
 		case name != "file":
 			err = u.readOption(name, part)
-		case len(given) == len(uploadParts) && size >= 0 && size <= maxFile:
+		case len(given) == len(uploadParts) && body.size >= 0 && body.size <= maxFile:
 			u.Reader = &boundedFile{part, maxFile, maxFile}
 			return fileError(u.options.Check())
 		default:
@@ -110,29 +111,91 @@ func openBody(w http.ResponseWriter, r *http.Request) (*uploadBody, error) {
 	if params["boundary"] == "" {
 		return nil, badRequest("Content-Type: has no boundary")
 	}
-	return &uploadBody{body: r.Body, connection: http.NewResponseController(w), boundary: params["boundary"]}, nil
+	return &uploadBody{
+		body: r.Body, size: r.ContentLength, boundary: params["boundary"],
+		connection: http.NewResponseController(w),
+	}, nil
 }
 
-// An uploadBody may take its time to arrive, as long as it does not stand still. It notes
-// its last boundary, since [multipart.Reader] takes some bodies that were cut short for
-// whole ones.
+// An uploadBody may take its time to arrive, as long as it neither stands still nor
+// trickles. It notes its last boundary, since [multipart.Reader] takes some bodies that
+// were cut short for whole ones. It is for one goroutine, save for interrupt.
 type uploadBody struct {
-	body       io.Reader
+	body     io.Reader
+	size     int64 // -1: not known
+	boundary string
+	tail     []byte        // the last bytes that were read
+	arrived  int64         // bytes
+	waited   time.Duration // for them
+
+	mu         sync.Mutex // guards what follows
 	connection *http.ResponseController
-	boundary   string
-	tail       []byte // the last bytes that were read
-	whole      bool   // the last boundary was read
+	whole      bool  // the last boundary was read
+	ended      bool  // nothing is read any more
+	stopped    bool  // by interrupt
+	failure    error // why it was not read to its end
 }
 
 // Read implements [io.Reader].
 func (b *uploadBody) Read(p []byte) (int, error) {
-	_ = b.connection.SetReadDeadline(time.Now().Add(uploadPause)) // without it the server's own limit holds
+	began := time.Now()
+	if err := b.allow(began); err != nil {
+		return 0, err
+	}
 	n, err := b.body.Read(p)
+	b.waited += time.Since(began)
+	b.arrived += int64(n)
 	last := []byte("--" + b.boundary + "--")
 	b.tail = append(b.tail, p[:n]...)
-	b.whole = b.whole || bytes.Contains(b.tail, last)
+	whole := bytes.Contains(b.tail, last)
 	b.tail = append(b.tail[:0], b.tail[max(0, len(b.tail)-len(last)):]...) // it may begin here and go on in what comes
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.whole, b.ended = b.whole || whole, b.ended || err != nil
+	if err != nil && err != io.EOF && !b.stopped {
+		b.failure = err
+	}
 	return n, err
+}
+
+// allow limits how long the next bytes may take to come. Only the time counts that was
+// spent waiting for bytes: between two reads the importer may have been at work.
+func (b *uploadBody) allow(now time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return errInterrupted
+	}
+	if !b.ended {
+		earned := time.Duration(b.arrived) * (time.Second / uploadRate)
+		left := min(uploadPause, uploadPause+earned-b.waited)
+		_ = b.connection.SetReadDeadline(now.Add(left)) // without it the server's own limit holds
+	}
+	return nil
+}
+
+var errInterrupted = errors.New("the upload is not read any more")
+
+// interrupt makes reading end now, unless all was read. It may be called from any
+// goroutine, as long as the request is answered.
+func (b *uploadBody) interrupt() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.whole && !b.ended {
+		b.stopped = true
+		_ = b.connection.SetReadDeadline(time.Now())
+	}
+}
+
+// blame returns what is wrong with the body when err is no more than that the request
+// ended: net/http ends it when it cannot read on, too.
+func (b *uploadBody) blame(err error) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.failure == nil || !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", uploadError(b.failure), err)
 }
 
 // finish reads what is left of the body, and reports one that was cut short.
@@ -215,6 +278,9 @@ func fileTooLarge(limit int64) error {
 func uploadError(err error) error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return fileTooLarge(tooLarge.Limit - uploadOverhead)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &requestError{http.StatusRequestTimeout, fmt.Sprintf("body: must not stand still for %v, nor come slower than %d bytes a second", uploadPause, uploadRate)}
 	}
 	return badRequest("body: is not a whole multipart/form-data body")
 }
