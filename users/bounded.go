@@ -37,6 +37,25 @@ func (b bounded) Account(ctx context.Context, id string) (providers.Account, err
 	return within(ctx, b, func(ctx context.Context) (providers.Account, error) { return b.next.Account(ctx, id) })
 }
 
+// Accounts reads many accounts; a provider that is no [providers.BatchReader] has the time
+// for each.
+func (b bounded) Accounts(ctx context.Context, ids []string) (map[string]providers.Account, error) {
+	if batch, ok := b.next.(providers.BatchReader); ok {
+		return within(ctx, b, func(ctx context.Context) (map[string]providers.Account, error) { return batch.Accounts(ctx, ids) })
+	}
+	return providers.Accounts(ctx, singly{b.next, b}, ids)
+}
+
+// singly is a provider whose accounts are read one at a time, each within bounds.
+type singly struct {
+	providers.Provider
+	bounded bounded
+}
+
+func (s singly) Account(ctx context.Context, id string) (providers.Account, error) {
+	return s.bounded.Account(ctx, id)
+}
+
 func (b bounded) Update(ctx context.Context, id string, c providers.Change) (providers.Account, error) {
 	return within(ctx, b, func(ctx context.Context) (providers.Account, error) { return b.next.Update(ctx, id, c) })
 }
