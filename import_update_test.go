@@ -212,14 +212,16 @@ func (p waiting) Update(ctx context.Context, id string, c providers.Change) (pro
 func TestImportsThatWaitForNobody(t *testing.T) {
 	t.Parallel()
 	for what, test := range map[string]struct {
-		under string // what is under way: it has begun to call the provider
-		path  string
-		file  string
-		want  string
+		orphan bool   // the account has no user
+		under  string // what is under way: it has begun to call the provider
+		path   string
+		file   string
+		want   string
 	}{
 		"an id like a lock of an account": {
-			under: `POST /users/with-id {"authUserId":"fake|<id2>","userGroup":"customers"}`,
-			path:  "/users/import", file: "_id,name\naccount fake|<id2>,Ann\n",
+			orphan: true,
+			under:  `POST /users/with-id {"authUserId":"fake|<id2>","userGroup":"customers"}`,
+			path:   "/users/import", file: "_id,name\naccount fake|<id2>,Ann\n",
 			want: `{"updated":[],"inserted":[],"invalid":[{"row":2,"error":"Skipping record: _id: there is no such user"}]}`,
 		},
 		"a dry run": {
@@ -235,11 +237,19 @@ func TestImportsThatWaitForNobody(t *testing.T) {
 				h := newHarnessWith(t, nil, func(p providers.Provider, _ *faults.Plan) providers.Provider { return waiting{p, free} })
 				h.must("POST", "/users/?sendEmail=false", annOfBoth)
 				h.seen.hide(h.all("/users")[0]["authUserId"].(string))
+				if test.orphan {
+					h.clear()
+				}
 				ended := make(chan reply, 1)
 				method, rest, _ := strings.Cut(test.under, " ")
 				path, body, _ := strings.Cut(rest, " ")
 				go func() { ended <- h.call(method, path, body) }()
 				synctest.Wait()
+				select {
+				case got := <-ended:
+					t.Fatalf("%s = %d %s, and nothing is under way", test.under, got.status, got.body)
+				default:
+				}
 				got := h.call("PATCH", test.path, multipartBody(t, []string{"file"}, []byte(h.seen.fill(test.file))), multipartType)
 				if got.body != test.want {
 					t.Errorf("%d %s, want %s", got.status, got.body, test.want)
