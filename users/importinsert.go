@@ -1,14 +1,10 @@
 package users
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"net/http"
-	"regexp"
 	"slices"
-	"strconv"
-	"strings"
+	"time"
 
 	"user-manager/crud"
 	"user-manager/upstream"
@@ -16,55 +12,111 @@ import (
 
 // insertion is a row that is to become a user.
 type insertion struct {
-	row  int
-	user crud.Document
+	row     int
+	user    crud.Document
+	settled bool // what failed creations left of its names was settled
+	suspect bool // the store could not store it, alone
 }
 
-// insert makes users of those rows of a round that are new ones.
-func (im *importer) insert(ctx context.Context, batch *importBatch, round []pendingRow, users *openUsers) error {
+// insert makes users of those rows of a round that are new ones, and returns those that
+// are left because of a unique index that came to be known.
+func (im *importer) insert(ctx context.Context, batch *importBatch, round []pendingRow) (left []pendingRow, err error) {
 	var rows []insertion
 	for _, r := range round {
-		if r.insertion != nil {
+		switch {
+		case r.insertion == nil:
+		case im.opts.DryRun || !im.held(batch, *r.insertion):
 			rows = append(rows, *r.insertion)
 		}
 	}
-	switch {
-	case len(rows) == 0:
-		return nil
-	case im.opts.DryRun:
-		return im.tryInsert(ctx, batch, rows)
+	if len(rows) == 0 {
+		return nil, nil
 	}
-	return im.insertRound(ctx, batch, rows)
+	if im.opts.DryRun {
+		return nil, im.tryInsert(ctx, batch, rows)
+	}
+	run := &insertRun{batch: batch}
+	if rows, err = im.freeRows(ctx, run, rows); err != nil {
+		return nil, err
+	}
+	rows, err = im.insertRun(ctx, run, rows)
+	for i := range rows {
+		left = append(left, pendingRow{number: rows[i].row, insertion: &rows[i]})
+	}
+	return left, err
 }
 
-// insertRound inserts rows, without those that the store refuses.
-func (im *importer) insertRound(ctx context.Context, batch *importBatch, rows []insertion) error {
-	rows, before, err := im.freeRows(ctx, batch, rows)
-	if err != nil {
-		return err
+// held reports whether a row's name is known to be another user's, which makes it invalid.
+func (im *importer) held(batch *importBatch, r insertion) bool {
+	for _, key := range im.uniques {
+		if batch.names.held[key.in(r.user)] {
+			batch.invalid(r.row, takenProblem(key))
+			return true
+		}
 	}
-	for len(rows) > 0 {
+	return false
+}
+
+// insertRun is what is known while rows of a round are inserted.
+type insertRun struct {
+	batch  *importBatch
+	before map[string]bool // ids of users that had names of the rows before
+	looked bool            // rows whose names others had were taken out
+}
+
+// singleRefusals is how many rows are taken out one by one, and the others sent again,
+// before these go by halves.
+const singleRefusals = 4
+
+// insertRun inserts rows, without those that the store refuses. It returns those that are
+// left when a unique index has come to be known.
+func (im *importer) insertRun(ctx context.Context, run *insertRun, rows []insertion) (left []insertion, err error) {
+	known := len(im.uniques)
+	for pieces := [][]insertion{rows}; len(pieces) > 0; {
+		piece := pieces[0]
+		pieces = pieces[1:]
+		if piece, err = im.insertPiece(ctx, run, piece); err != nil {
+			return nil, err
+		}
+		if len(im.uniques) > known {
+			return slices.Concat(piece, slices.Concat(pieces...)), nil
+		}
+		pieces = slices.Insert(pieces, 0, slices.Collect(slices.Chunk(piece, max((len(piece)+1)/2, 1)))...)
+	}
+	return nil, nil
+}
+
+// insertPiece inserts rows, without those that the store refuses one by one. It returns
+// those that are to go by halves; a row alone may come back once for each of its marks.
+func (im *importer) insertPiece(ctx context.Context, run *insertRun, rows []insertion) ([]insertion, error) {
+	known := len(im.uniques)
+	for refusals := 0; len(rows) > 0 && refusals < singleRefusals && len(im.uniques) == known; refusals++ {
+		since, err := im.awaitCall(ctx)
+		if err != nil {
+			return nil, err
+		}
 		ids, err := im.insertAll(ctx, rows)
 		if err == nil {
-			im.made(batch, rows, ids)
-			return nil
+			im.made(run.batch, rows, ids)
+			return nil, nil
 		}
-		if i, why := refusedItem(err); i >= 0 && i < len(rows) {
-			batch.invalid(rows[i].row, "the store refuses the user: "+why)
+		i, why := refusedItem(err)
+		switch {
+		case i >= 0 && i < len(rows):
+			run.batch.invalid(rows[i].row, "the store refuses the user: "+why)
 			rows = slices.Delete(rows, i, i+1)
 			continue
-		}
-		switch {
 		case blamesRows(err):
-			return im.insertHalves(ctx, batch, rows, err)
+			return run.blamed(rows, err), nil
 		case upstream.Refused(err) && !errors.Is(err, crud.ErrDuplicate):
-			return err
+			return nil, err
 		}
-		if rows, err = im.afterOpenInsert(ctx, batch, rows, before, err); err != nil {
-			return err
+		var halves bool
+		if rows, halves, err = im.afterOpenInsert(ctx, run, rows, since, err); err != nil || halves {
+			return rows, err
 		}
 	}
-	return nil
+	return rows, nil
 }
 
 // made notes the users that the first of rows have become.
@@ -73,59 +125,13 @@ func (im *importer) made(batch *importBatch, rows []insertion, ids []string) {
 		im.own[id] = true
 		batch.inserted(rows[i].row, id)
 	}
-}
-
-// freeRows returns rows without those whose names users have, and the ids of these users.
-// That is for a store which has another clock than ours, where it could not be told
-// afterwards what was there before; for our own it would only cost.
-func (im *importer) freeRows(ctx context.Context, batch *importBatch, rows []insertion) (free []insertion, before map[string]bool, err error) {
-	if im.StoreIsOurs {
-		return rows, nil, nil
+	if len(ids) > 0 {
+		im.suspects = nil
 	}
-	found, err := im.owners(ctx, usersOf(rows))
-	if err != nil {
-		return nil, nil, err
-	}
-	before = map[string]bool{}
-	for _, user := range found.byName {
-		before[text(user, "_id")] = true
-	}
-	for _, r := range rows {
-		if taken := im.taken(found, nil, r.user); taken != nil {
-			batch.invalid(r.row, takenProblem(taken))
-			continue
-		}
-		free = append(free, r)
-	}
-	return free, before, nil
-}
-
-// blamesRows reports whether the store refused a bulk for what is in it, and inserted
-// nothing.
-func blamesRows(err error) bool {
-	refusal, ok := errors.AsType[*upstream.Error](err)
-	return ok && slices.Contains([]int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity}, refusal.Status)
-}
-
-// insertHalves inserts rows of which the store refuses some without saying which.
-func (im *importer) insertHalves(ctx context.Context, batch *importBatch, rows []insertion, refusal error) error {
-	if len(rows) == 1 {
-		why, _ := errors.AsType[*upstream.Error](refusal)
-		batch.invalid(rows[0].row, "the store refuses the user: "+cmp.Or(why.Message, why.Error()))
-		return nil
-	}
-	half := len(rows) / 2
-	if err := im.insertRound(ctx, batch, slices.Clone(rows[:half])); err != nil {
-		return err
-	}
-	return im.insertRound(ctx, batch, slices.Clone(rows[half:]))
 }
 
 func (im *importer) insertAll(ctx context.Context, rows []insertion) (ids []string, err error) {
-	docs := make([]crud.Document, len(rows))
-	for i, r := range rows {
-		docs[i] = r.user
-	}
+	docs := usersOf(rows)
 	err = whileBusy(ctx, func(ctx context.Context) error {
 		ids, err = im.Users.InsertAll(ctx, docs)
 		return err
@@ -133,112 +139,87 @@ func (im *importer) insertAll(ctx context.Context, rows []insertion) (ids []stri
 	return ids, err
 }
 
-var refusedItemForm = regexp.MustCompile(`^body/([0-9]+)[ /](.*)$`)
-
-// refusedItem returns which item of a bulk the store refused by its schema, and why in
-// its own words; -1 when it was not that.
-func refusedItem(err error) (i int, why string) {
-	refusal, ok := errors.AsType[*upstream.Error](err)
-	if !ok || refusal.Status != http.StatusBadRequest {
-		return -1, ""
+// awaitCall returns from when on users count as made by the call that follows. In our own
+// store that is the next millisecond, which it waits for: what is there already was made
+// before. Another store may have another clock.
+func (im *importer) awaitCall(ctx context.Context) (since time.Time, err error) {
+	now := im.Now()
+	if !im.StoreIsOurs {
+		return now.Add(-clockSkew), nil
 	}
-	parts := refusedItemForm.FindStringSubmatch(refusal.Message)
-	if parts == nil {
-		return -1, ""
+	since = now.Truncate(time.Millisecond).Add(time.Millisecond)
+	select {
+	case <-time.After(since.Sub(now)):
+		return since, nil
+	case <-ctx.Done():
+		return since, context.Cause(ctx)
 	}
-	i, err = strconv.Atoi(parts[1])
-	if err != nil {
-		return -1, ""
-	}
-	return i, parts[2]
 }
 
-// afterOpenInsert finds out what an insertion has done that met a duplicate or got no
-// answer, and returns the rows that are still to be inserted. The store inserts in order
-// up to the first duplicate, so what it did are the first rows.
-func (im *importer) afterOpenInsert(ctx context.Context, batch *importBatch, rows []insertion, before map[string]bool, cause error) ([]insertion, error) {
-	duplicate := errors.Is(cause, crud.ErrDuplicate)
-	index := im.learnUnique(cause)
-	found, err := im.look(ctx, rows)
+// freeRows returns rows without those whose names users have, and notes these users. That
+// is for a store which has another clock than ours, where it could not be told afterwards
+// what was there before; for our own it would only cost.
+func (im *importer) freeRows(ctx context.Context, run *insertRun, rows []insertion) (free []insertion, err error) {
+	if im.StoreIsOurs {
+		return rows, nil
+	}
+	if err := im.lookBack(ctx, rows); err != nil {
+		return nil, err
+	}
+	found, err := im.ownersSettled(ctx, rows)
 	if err != nil {
-		im.Log.WarnContext(ctx, "users whose insertion is open not looked for", "err", err)
-		return nil, cause
+		return nil, err
 	}
-	ids := found.inserted(rows, func(id string) bool { return im.own[id] || before[id] })
-	im.made(batch, rows, ids)
-	switch rows = rows[len(ids):]; {
-	case len(rows) == 0:
-		return nil, nil
-	case !duplicate:
-		return nil, cause
+	run.before, run.looked = map[string]bool{}, true
+	for _, user := range found.byName {
+		run.before[text(user, "_id")] = true
 	}
-	return im.withoutTaken(batch, rows, found, index), nil
+	for _, r := range rows {
+		if taken := im.taken(found, nil, r.user); taken != nil {
+			run.taken(r, taken)
+			continue
+		}
+		free = append(free, r)
+	}
+	return free, nil
 }
 
-// withoutTaken returns rows without those that have a value which another user has. The
-// first of them is one at which the store has stopped, by the index with the given
-// fields.
-func (im *importer) withoutTaken(batch *importBatch, rows []insertion, found *lookup, index uniqueKey) []insertion {
-	var free []insertion
-	for i, r := range rows {
-		taken := im.taken(found, nil, r.user)
-		switch {
-		case taken != nil:
-			batch.invalid(r.row, takenProblem(taken))
-		case i == 0:
-			batch.invalid(r.row, takenProblem(index))
-		default:
-			free = append(free, r)
+// ownersSettled is owners for rows. When a name of theirs is taken, what failed creations
+// left of it is settled first.
+func (im *importer) ownersSettled(ctx context.Context, rows []insertion) (*lookup, error) {
+	found, err := im.owners(ctx, usersOf(rows))
+	if err != nil {
+		return nil, err
+	}
+	var digests []string
+	for _, r := range rows {
+		if im.taken(found, nil, r.user) != nil {
+			digests = append(digests, nameDigests(r.user)...)
 		}
 	}
-	return free
+	if len(digests) == 0 || !im.settleClash(ctx, digests) {
+		return found, nil
+	}
+	return im.owners(ctx, usersOf(rows))
 }
 
-func takenProblem(index uniqueKey) string {
-	if len(index) == 0 {
-		return "another user has a value that must be unique"
-	}
-	return strings.Join(index, ", ") + ": another user has this value"
+// taken notes that another user has values of a row.
+func (run *insertRun) taken(r insertion, index uniqueKey) {
+	run.batch.names.hold(index.in(r.user))
+	run.batch.invalid(r.row, takenProblem(index))
 }
-
-var duplicateKeyForm = regexp.MustCompile(`dup key: \{ (.*)`)
-
-// learnUnique returns what [duplicateKey] does, and notes it.
-func (im *importer) learnUnique(err error) uniqueKey {
-	fields := duplicateKey(err)
-	known := func(k uniqueKey) bool { return slices.Equal(k, fields) }
-	if len(fields) > 0 && len(im.uniques) < maxUniques && !slices.ContainsFunc(im.uniques, known) {
-		im.uniques = append(im.uniques, fields)
-	}
-	return fields
-}
-
-// duplicateKey returns the fields of the unique index that a refusal names in the words of
-// the database, if it does. They are no more than a hint: what has them is looked at.
-func duplicateKey(err error) uniqueKey {
-	refusal, ok := errors.AsType[*upstream.Error](err)
-	if !ok {
-		return nil
-	}
-	key := duplicateKeyForm.FindStringSubmatch(refusal.Message)
-	if key == nil {
-		return nil
-	}
-	var fields uniqueKey
-	for _, name := range duplicateFieldForm.FindAllStringSubmatch(key[1], -1) {
-		fields = append(fields, name[1])
-	}
-	return fields
-}
-
-var duplicateFieldForm = regexp.MustCompile(`(?:^|, )([A-Za-z_][\w.]*): `)
-
-// maxUniques bounds how many unique indexes are looked at.
-const maxUniques = 16
 
 // tryInsert finds out which rows could be inserted: those whose names neither a user nor
 // an earlier row has.
 func (im *importer) tryInsert(ctx context.Context, batch *importBatch, rows []insertion) error {
+	unseen := &lookup{uniques: im.uniques}
+	rows = slices.DeleteFunc(rows, func(r insertion) bool {
+		taken := im.taken(unseen, nil, r.user)
+		if taken != nil {
+			batch.invalid(r.row, takenProblem(taken))
+		}
+		return taken != nil
+	})
 	found, err := im.owners(ctx, usersOf(rows))
 	if err != nil {
 		return err
