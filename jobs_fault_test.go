@@ -174,16 +174,6 @@ func (h *harness) end(b bulkJob) ended {
 	return outcomes
 }
 
-// busy reports whether an id failed because another operation was under way.
-func (e ended) busy() bool {
-	for _, outcome := range e {
-		if strings.Contains(outcome, "USER_BUSY") {
-			return true
-		}
-	}
-	return false
-}
-
 // inOrder returns w with its accounts in an order that does not depend on when they
 // were made.
 func (w world) inOrder() world {
