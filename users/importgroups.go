@@ -37,11 +37,12 @@ func (g *importGroups) load(ctx context.Context, names []string) error {
 	if len(missing) == 0 {
 		return nil
 	}
+	configs, err := readAll(ctx, g.groups.configs.AllIn(ctx, "userGroup", missing, crud.Query{}))
+	if err != nil {
+		return err
+	}
 	found := map[string]knownGroup{}
-	for config, err := range g.groups.configs.AllIn(ctx, "userGroup", missing, crud.Query{}) {
-		if err != nil {
-			return err
-		}
+	for _, config := range configs {
 		name := text(config, "userGroup")
 		made, err := compileGroup(name, config)
 		found[name] = knownGroup{made, err}
