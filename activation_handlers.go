@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -61,6 +62,9 @@ func decodeActivation(r *http.Request) (ids []string, callback string, err error
 	body, err := readJSON(r)
 	if err != nil {
 		return nil, "", err
+	}
+	if len(body) == 0 {
+		return nil, "", bodyError(io.EOF)
 	}
 	if !json.Valid(body) {
 		return nil, "", bodyError(json.Unmarshal(body, &in))

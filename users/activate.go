@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"user-manager/jobs"
 	"user-manager/providers"
@@ -25,6 +26,8 @@ const (
 	activationPage = 200 // users that are read and marked at once
 	chunkUnlimited = 500 // accounts of an import of a provider without a limit
 	callsAtOnce    = 8   // of the provider; imports have a limit of their own
+	// longestImport bounds an import, for which a provider may take two hours.
+	longestImport = 150 * time.Minute
 )
 
 // ActivateOptions are the choices of an activation.
@@ -250,6 +253,8 @@ func (a *activation) importChunk(ctx context.Context, c chunk) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	ctx, cancel := context.WithTimeout(ctx, longestImport)
+	defer cancel()
 	outcomes, err := a.importer.Import(ctx, c.accounts())
 	switch {
 	case refusedForGood(err):
