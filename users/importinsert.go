@@ -39,7 +39,7 @@ func (im *importer) insert(ctx context.Context, batch *importBatch, round []pend
 	if rows, err = im.freeRows(ctx, run, rows); err != nil {
 		return nil, err
 	}
-	rows, err = im.insertRun(ctx, run, rows)
+	rows, err = im.insertRows(ctx, run, rows)
 	for i := range rows {
 		left = append(left, pendingRow{number: rows[i].row, insertion: &rows[i]})
 	}
@@ -68,9 +68,9 @@ type insertRun struct {
 // before these go by halves.
 const singleRefusals = 4
 
-// insertRun inserts rows, without those that the store refuses. It returns those that are
+// insertRows inserts rows, without those that the store refuses. It returns those that are
 // left when a unique index has come to be known.
-func (im *importer) insertRun(ctx context.Context, run *insertRun, rows []insertion) (left []insertion, err error) {
+func (im *importer) insertRows(ctx context.Context, run *insertRun, rows []insertion) (left []insertion, err error) {
 	known := len(im.uniques)
 	for pieces := [][]insertion{rows}; len(pieces) > 0; {
 		piece := pieces[0]

@@ -136,13 +136,17 @@ var (
 // maxKeyFields bounds the fields of a unique index.
 const maxKeyFields = 32
 
-// readTaken reads what stands behind "dup key:" in a refusal.
-func readTaken(err error) (taken takenValue) {
+func readTaken(err error) takenValue {
 	refusal, ok := errors.AsType[*upstream.Error](err)
 	if !ok {
 		return takenValue{}
 	}
-	_, rest, _ := strings.Cut(refusal.Message, "dup key: { ")
+	return readTakenMessage(refusal.Message)
+}
+
+// readTakenMessage reads what stands behind "dup key:" in a refusal.
+func readTakenMessage(message string) (taken takenValue) {
+	_, rest, _ := strings.Cut(message, "dup key: { ")
 	end := strings.LastIndex(rest, " }")
 	if end < 0 {
 		return takenValue{}
