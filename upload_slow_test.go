@@ -13,8 +13,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"user-manager/upstream/faults"
 )
 
 // A pipeListener is a listener in memory, whose connections know deadlines.
@@ -313,23 +311,6 @@ func TestSlowUploads(t *testing.T) {
 			})
 		}
 	}
-}
-
-// TestFailureWhileAnUploadStandsStill: the answer does not wait for the rest of the file.
-func TestFailureWhileAnUploadStandsStill(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := newHarness(t, map[string]string{"USER_IMPORT_BATCH_SIZE": "1"})
-		s := serveSlowly(t, h.api.handler())
-		sent := multipartBody(t, slowOrders["read while it arrives"], contactsFile(10_000))
-		h.plan.Reset()
-		h.plan.ArmFrom(3, faults.Refuse429)
-		start := time.Now()
-		got := s.send("PATCH", "/users/import", multipartMedia, int64(len(sent)), slowly(sent, 32<<10, 25*time.Second))
-		if !strings.HasPrefix(got, "500 ") || !strings.Contains(got, "CRUD POST /users/bulk") {
-			t.Errorf("after %v %s, want the store's failure", time.Since(start), got)
-		}
-	})
 }
 
 // TestImportAtTheEndOfTheService: an import stops between two batches and says how far it
