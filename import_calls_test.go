@@ -81,13 +81,13 @@ func TestCallsOfALargeBatch(t *testing.T) {
 			checkFew(t, calls, got, 0, test.inserted, test.invalid, test.most)
 		})
 	}
-	t.Run("4,000 rows of one user", func(t *testing.T) {
+	t.Run("1,000 rows of one user", func(t *testing.T) {
 		t.Parallel()
 		h := newHarness(t, largeBatches)
 		h.addImportGroups()
 		id, _, _ := strings.Cut(h.updatesOf(1)[0], ",")
-		calls, got := h.importing("_id,name", rowsOf(4000, func(i int) string { return fmt.Sprintf("%s,Name %d", id, i) }))
-		checkFew(t, calls, got, 4000, 0, 0, 8010)
+		calls, got := h.importing("_id,name", rowsOf(1000, func(i int) string { return fmt.Sprintf("%s,Name %d", id, i) }))
+		checkFew(t, calls, got, 1000, 0, 0, 2010)
 	})
 	t.Run("dry run of 10,000 rows with one address", func(t *testing.T) {
 		t.Parallel()
@@ -106,7 +106,7 @@ func TestCallsOfALargeBatch(t *testing.T) {
 // others sent again and again.
 func TestRowsSentToAStoreThatRefusesMany(t *testing.T) {
 	t.Parallel()
-	const n, bad = 5000, 500
+	const n, bad = 2000, 200
 	h, remote := remoteHarness(t, map[string]string{"USER_IMPORT_BATCH_SIZE": "10000"})
 	bulks, sent := 0, 0
 	remote.meetBulks(t, func(w http.ResponseWriter, b sentBulk) bool {
@@ -128,7 +128,7 @@ func TestRowsSentToAStoreThatRefusesMany(t *testing.T) {
 	if len(got.Inserted) != n-bad || len(got.Invalid) != bad {
 		t.Errorf("%d inserted, %d invalid, want %d, %d", len(got.Inserted), len(got.Invalid), n-bad, bad)
 	}
-	if bulks > 3*bad || sent > 50*n {
-		t.Errorf("%d bulks of %d rows were sent, want at most %d of %d", bulks, sent, 3*bad, 50*n)
+	if bulks > 3*bad || sent > 30*n {
+		t.Errorf("%d bulks of %d rows were sent, want at most %d of %d", bulks, sent, 3*bad, 30*n)
 	}
 }

@@ -86,10 +86,10 @@ func unstorable(err error) bool {
 }
 
 // suspected returns the rows to go on with when the store could not store one of them: by
-// halves, until there is a row alone. If it cannot store that one twice it is invalid,
-// provided that the store writes otherwise: it answers a change that finds nobody, and
-// stores one of maxSuspects such rows that follow each other. Otherwise the store is at
-// fault and not the row: cause is returned, and these rows have not come to anything.
+// halves, until there is a row alone. If it cannot store that one twice the row is invalid,
+// provided that the store writes otherwise: it carries out a change that finds nobody, and
+// no more than maxSuspects such rows follow each other. Otherwise the store is at fault and
+// not the row: cause is returned, and of these rows those of the batch are not reported.
 func (im *importer) suspected(ctx context.Context, run *insertRun, rows []insertion, cause error) ([]insertion, error) {
 	nobody := crud.Query{Filter: map[string]any{"_id": noID}, States: crud.AllStates}
 	err := persist(ctx, func(ctx context.Context) error {

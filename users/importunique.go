@@ -136,6 +136,7 @@ var (
 // maxKeyFields bounds the fields of a unique index.
 const maxKeyFields = 32
 
+// readTaken returns what a refusal says of the value that is taken.
 func readTaken(err error) takenValue {
 	refusal, ok := errors.AsType[*upstream.Error](err)
 	if !ok {
