@@ -44,7 +44,7 @@ func (a *api) importBody(ctx context.Context, body *uploadBody, dryRun bool) (us
 	if err != nil {
 		return users.ImportReport{}, err
 	}
-	return a.users.Import(ctx, rows, users.ImportOptions{BatchSize: a.imports.batchSize, DryRun: dryRun})
+	return a.users.Import(ctx, rows, users.ImportOptions{BatchSize: a.imports.batchSize, DryRun: dryRun, Interrupt: body.interrupt})
 }
 
 // errStopping is the cause of contexts that end because the service stops.

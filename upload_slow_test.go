@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"user-manager/upstream/faults"
 )
 
 // A pipeListener is a listener in memory, whose connections know deadlines.
@@ -311,6 +313,27 @@ func TestSlowUploads(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestFailureWhileAnUploadStandsStill: the answer does not wait for more of the file.
+func TestFailureWhileAnUploadStandsStill(t *testing.T) {
+	t.Parallel()
+	const pause = 25 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, map[string]string{"USER_IMPORT_BATCH_SIZE": "5000"})
+		s := serveSlowly(t, h.api.handler())
+		sent := multipartBody(t, slowOrders["read while it arrives"], contactsFile(20_000))
+		h.plan.Reset()
+		h.plan.ArmFrom(2, faults.Refuse500)
+		start := time.Now()
+		got := s.send("PATCH", "/users/import", multipartMedia, int64(len(sent)), slowly(sent, 32<<10, pause))
+		if !strings.HasPrefix(got, "500 ") || !strings.Contains(got, "CRUD ") || strings.Contains(got, "body: ") {
+			t.Errorf("%.300s, want the store's failure", got)
+		}
+		if took := time.Since(start); took%pause < time.Second || took > 5*pause {
+			t.Errorf("it took %v, as long as more of the file to come", took)
+		}
+	})
 }
 
 // TestImportAtTheEndOfTheService: an import stops between two batches and says how far it

@@ -1,6 +1,7 @@
 package users
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -17,6 +18,9 @@ type ImportOptions struct {
 	BatchSize int
 	// DryRun: everything is checked and nothing is written.
 	DryRun bool
+	// Interrupt makes the source of the rows end soon. It is called when writing breaks off
+	// while rows may still be read; nil: they come without delay.
+	Interrupt func()
 }
 
 // An ImportReport says what became of the rows: each is in exactly one of its parts.
@@ -80,11 +84,16 @@ func (s *Service) Import(ctx context.Context, rows *csvimport.Reader, opts Impor
 		defer close(batches)
 		return upstream.Protect(func() error { return im.read(within, rows, batches) })
 	})
+	var broken error // by write: what ends the reading then is no more than its consequence
 	g.Go(func() error {
-		return upstream.Protect(func() error { return im.write(within, batches) })
+		broken = upstream.Protect(func() error { return im.write(within, batches) })
+		if broken != nil && opts.Interrupt != nil {
+			opts.Interrupt()
+		}
+		return broken
 	})
 	if err := g.Wait(); err != nil {
-		return im.report, &ImportError{im.report, err}
+		return im.report, &ImportError{im.report, cmp.Or(broken, err)}
 	}
 	return im.report, nil
 }
