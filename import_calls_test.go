@@ -69,6 +69,9 @@ func TestCallsOfALargeBatch(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
+			if testing.Short() && len(test.rows) > 1000 {
+				t.Skip("many rows")
+			}
 			h := newHarness(t, largeBatches)
 			h.addImportGroups()
 			for i := range test.users {
@@ -91,6 +94,9 @@ func TestCallsOfALargeBatch(t *testing.T) {
 	})
 	t.Run("dry run of 10,000 rows with one address", func(t *testing.T) {
 		t.Parallel()
+		if testing.Short() {
+			t.Skip("many rows")
+		}
 		h := newHarness(t, largeBatches)
 		h.addImportGroups()
 		h.plan.Reset()
