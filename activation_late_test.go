@@ -185,6 +185,9 @@ func (h *harness) checkWithoutAccounts() {
 // account stays.
 func TestAccountsOfUsersGivenUp(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("hours on the clock of the bubble")
+	}
 	thenRefused := func(status int) func(*sync.WaitGroup) making {
 		return func(*sync.WaitGroup) making {
 			return func(ctx context.Context, n int64, work func(context.Context) error) error {
@@ -242,6 +245,9 @@ func TestAccountsOfUsersGivenUp(t *testing.T) {
 // call for them: their accounts go all the same.
 func TestUsersNotTriedAgain(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("hours on the clock of the bubble")
+	}
 	for sight := range sights {
 		t.Run(sight, func(t *testing.T) {
 			t.Parallel()
@@ -400,6 +406,9 @@ func TestMarksOfNobody(t *testing.T) {
 // they were, and the next one completes.
 func TestFailedActivationKeepsNoMarks(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("hours on the clock of the bubble")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		var broken atomic.Bool
 		broken.Store(true)
@@ -431,6 +440,9 @@ func TestFailedActivationKeepsNoMarks(t *testing.T) {
 // take away what that makes.
 func TestNoteOfTheSameActivation(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("hours on the clock of the bubble")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		h := newAltered(t, "in bulk", func(a *altered) {
 			a.makes(func(ctx context.Context, _ int64, work func(context.Context) error) error {
@@ -462,6 +474,9 @@ func TestNoteOfTheSameActivation(t *testing.T) {
 // users there are.
 func TestProviderThatHangs(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("hours on the clock of the bubble")
+	}
 	for _, after := range []time.Duration{time.Second, 5 * time.Second, 15 * time.Second} {
 		t.Run(fmt.Sprintf("for %v", after), func(t *testing.T) {
 			t.Parallel()
@@ -520,6 +535,9 @@ func besideHanging(t *testing.T, after time.Duration) {
 // is blocked when its user's date has come by the time that the activation ends.
 func TestUsersThatExpireMeanwhile(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("hours on the clock of the bubble")
+	}
 	for sight := range sights {
 		for _, made := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, made before %v", sight, made), func(t *testing.T) {
@@ -554,6 +572,9 @@ func TestUsersThatExpireMeanwhile(t *testing.T) {
 // again.
 func TestFailuresAroundALongWait(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("hours on the clock of the bubble")
+	}
 	for sight := range sights {
 		t.Run(sight, func(t *testing.T) {
 			t.Parallel()
