@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -29,13 +30,17 @@ var sights = map[string]func(providers.Provider, *faults.Plan) providers.Provide
 	"one by one": oneByOne,
 }
 
-// stride is how many upstream calls there are for one that is tried: not all are when
-// tests are to be short.
+var everyCall = flag.Bool("every", false, "try every fault at every upstream call of imports and jobs, not at one in five")
+
+// stride is how many upstream calls there are for one that is tried.
 func stride() int {
-	if testing.Short() {
+	switch {
+	case *everyCall:
+		return 1
+	case testing.Short():
 		return 29
 	}
-	return 1
+	return 5
 }
 
 // A bulkJob is a job that is tried with every fault at every upstream call, from the
