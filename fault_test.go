@@ -237,7 +237,7 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 				t.Fatal("the operation made no upstream call")
 			}
 			for n, call := range calls {
-				if testing.Short() && n%6 != 0 {
+				if testing.Short() && n%12 != 0 {
 					continue
 				}
 				for _, fault := range faults.All() {
