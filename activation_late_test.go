@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -400,6 +401,26 @@ func TestMarksOfNobody(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestMarkBeingUndoneBesideAnOpenJob: a mark that is being taken off is, whatever becomes of
+// its job; one that the job has put on stays.
+func TestMarkBeingUndoneBesideAnOpenJob(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, nil)
+		h.addDormant(3)
+		h.running(func() { <-time.After(time.Second) }) // the start looks for marks, and finds none yet
+		h.must("POST", activations, `[{"filter":{"userId":"<id1>"}}]`)
+		h.mustAll(`PATCH /crud/users/<id2> {"$set":{"authUserId":"activating|<job1>|aaaaaaaaaaaaaaaaaaaaaaaa"}}`,
+			`PATCH /crud/users/<id3> {"$set":{"authUserId":"unactivating|<job1>|bbbbbbbbbbbbbbbbbbbbbbbb"}}`)
+		h.running(func() { <-time.After(6 * time.Minute) })
+		for id, marked := range map[string]bool{"<id2>": true, "<id3>": false} {
+			if got := h.must("GET", "/users/?_q="+url.QueryEscape(h.seen.fill(`{"_id":"`+id+`"}`))+"&_p=authUserId", "").body; strings.Contains(got, "activating|") != marked {
+				t.Errorf("%s: %s, marked should be %v", id, got, marked)
+			}
+		}
+	})
 }
 
 // TestFailedActivationKeepsNoMarks: an activation that fails as a whole leaves its users as

@@ -60,8 +60,8 @@ func markedNote(user crud.Document) note {
 // process died, or by a call that came late, as far as the journal has none.
 func (s *Service) loadMarked(ctx context.Context, age time.Duration) error {
 	s.markedAt = s.Now()
-	asked := map[string]bool{} // whether a job is open
 	for _, mark := range marks {
+		open := map[string]bool{} // by job: it is gone on with, as with all its marks of this kind
 		// a range, which an index knows: from the mark to what is just beyond it
 		prefix := map[string]any{"$gte": mark, "$lt": strings.TrimSuffix(mark, "|") + "}"}
 		q := crud.Query{Filter: map[string]any{"authUserId": prefix}, States: crud.AllStates}
@@ -69,14 +69,15 @@ func (s *Service) loadMarked(ctx context.Context, age time.Duration) error {
 			if err != nil {
 				return err
 			}
-			if job := markedNote(user).Job; asked[job] {
+			job := markedNote(user).Job
+			if open[job] {
 				continue
 			}
 			adopted, err := s.adoptMarked(ctx, user, age)
 			if err != nil {
 				return err
 			}
-			asked[markedNote(user).Job] = !adopted
+			open[job] = !adopted
 		}
 	}
 	return nil
