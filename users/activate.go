@@ -70,7 +70,7 @@ type activation struct {
 	*Service
 	task    *jobs.Task
 	opts    ActivateOptions
-	groups  *importGroups
+	groups  *loadedGroups
 	limits  providers.ImportLimits
 	imports chan struct{} // holds a value for every import under way
 
@@ -80,7 +80,7 @@ type activation struct {
 }
 
 func (s *Service) newActivation(t *jobs.Task, opts ActivateOptions) *activation {
-	a := &activation{Service: s, task: t, opts: opts, groups: newImportGroups(s.groups), chunks: map[string]chunk{}}
+	a := &activation{Service: s, task: t, opts: opts, groups: newLoadedGroups(s.groups), chunks: map[string]chunk{}}
 	a.limits = providers.ImportLimits{Accounts: 1}
 	if s.importer != nil {
 		a.limits = s.importer.ImportLimits()

@@ -75,7 +75,7 @@ func (e *ImportError) Unwrap() error { return e.Err }
 // come to the same.
 func (s *Service) Import(ctx context.Context, rows *csvimport.Reader, opts ImportOptions) (ImportReport, error) {
 	im := &importer{
-		Service: s, opts: opts, groups: newImportGroups(s.groups),
+		Service: s, opts: opts, groups: newLoadedGroups(s.groups),
 		uniques: slices.Clone(nameKeys), problems: map[string]string{}, seen: map[nameDigest]bool{}, own: map[string]bool{},
 	}
 	batches := make(chan *importBatch, 1)
@@ -103,7 +103,7 @@ func (s *Service) Import(ctx context.Context, rows *csvimport.Reader, opts Impor
 type importer struct {
 	*Service
 	opts   ImportOptions
-	groups *importGroups
+	groups *loadedGroups
 	// What only write and what it calls touch:
 	report   ImportReport
 	problems map[string]string // those of invalid rows, each kept once

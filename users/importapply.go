@@ -181,7 +181,7 @@ func refusedRow(err error) (why string, refused bool) {
 	case errors.Is(err, crud.ErrNotFound):
 		return errUnknownUser.Error(), true
 	case refusal.Service == crud.Service && (refusal.Status == http.StatusBadRequest || strings.HasPrefix(refusal.Message, notWritable)):
-		return "the store refuses the user: " + itemPlace.ReplaceAllString(refusal.Message, ""), true
+		return "the store refuses the user: " + cutRefusal(itemPlace.ReplaceAllString(refusal.Message, "")), true
 	}
 	return "", false
 }

@@ -62,20 +62,6 @@ func (im *importer) owners(ctx context.Context, users []crud.Document) (*lookup,
 	return found, nil
 }
 
-// readEach calls do with each document, with some of them again when an upstream breaks
-// off.
-func readEach(ctx context.Context, docs iter.Seq2[crud.Document, error], do func(crud.Document)) error {
-	return persist(ctx, func(context.Context) error { // docs have their context
-		for doc, err := range docs {
-			if err != nil {
-				return err
-			}
-			do(doc)
-		}
-		return nil
-	})
-}
-
 // maxNarrow is how many bytes of a URL are for values beside those of the field that is
 // asked for.
 const maxNarrow = 1 << 10

@@ -15,15 +15,26 @@ import (
 func readAll(ctx context.Context, docs iter.Seq2[crud.Document, error]) (all []crud.Document, err error) {
 	err = persist(ctx, func(context.Context) error { // docs have their context
 		all = all[:0]
-		for doc, err := range docs {
-			if err != nil {
-				return err
-			}
-			all = append(all, doc)
-		}
-		return nil
+		return visit(docs, func(doc crud.Document) { all = append(all, doc) })
 	})
 	return all, err
+}
+
+// readEach is readAll for documents that need not be kept: do is called with each, with
+// some of them again when an upstream breaks off.
+func readEach(ctx context.Context, docs iter.Seq2[crud.Document, error], do func(crud.Document)) error {
+	return persist(ctx, func(context.Context) error { return visit(docs, do) })
+}
+
+// visit calls do with each document, up to the first error.
+func visit(docs iter.Seq2[crud.Document, error], do func(crud.Document)) error {
+	for doc, err := range docs {
+		if err != nil {
+			return err
+		}
+		do(doc)
+	}
+	return nil
 }
 
 // persist makes a call that does no harm when it is made again until it is answered, a few

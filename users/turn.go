@@ -68,13 +68,11 @@ func (s *Service) turns(ctx context.Context, ids []string) (unsettled map[string
 	}
 	unsettled = map[string]error{}
 	for _, n := range s.journal.settleable(false, concerns) {
-		if unsettled[n.UserID] = cause; cause == nil { // it came to be meanwhile
-			if err := s.settleLocked(ctx, n); err != nil {
-				cause = err
-				unsettled[n.UserID] = err
-			} else {
-				delete(unsettled, n.UserID)
-			}
+		if cause == nil { // it came to be meanwhile
+			cause = s.settleLocked(ctx, n)
+		}
+		if cause != nil {
+			unsettled[n.UserID] = cause
 		}
 	}
 	return unsettled, end, nil

@@ -10,9 +10,9 @@ import (
 // maxGroupName is beyond the length of any group's name that is asked for.
 const maxGroupName = 256
 
-// importGroups are the groups that the rows of one import name, each read and compiled
-// once, several in one call.
-type importGroups struct {
+// loadedGroups are the groups that the users of one import or activation are in, each read
+// and compiled once, several in one call.
+type loadedGroups struct {
 	groups *groups
 
 	mu    sync.Mutex
@@ -25,14 +25,14 @@ type knownGroup struct {
 	err   error
 }
 
-func newImportGroups(g *groups) *importGroups {
-	return &importGroups{groups: g, known: map[string]knownGroup{}}
+func newLoadedGroups(g *groups) *loadedGroups {
+	return &loadedGroups{groups: g, known: map[string]knownGroup{}}
 }
 
 var errUnknownGroup = refuse(ErrInvalid, "userGroup: there is no such group")
 
 // load reads those of the named groups that are not known yet.
-func (g *importGroups) load(ctx context.Context, names []string) error {
+func (g *loadedGroups) load(ctx context.Context, names []string) error {
 	missing := g.missing(names)
 	if len(missing) == 0 {
 		return nil
@@ -61,7 +61,7 @@ func (g *importGroups) load(ctx context.Context, names []string) error {
 
 // missing returns those of names that are not known, each once. A name that no group can
 // have is known not to be one.
-func (g *importGroups) missing(names []string) []string {
+func (g *loadedGroups) missing(names []string) []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var missing []string
@@ -76,7 +76,7 @@ func (g *importGroups) missing(names []string) []string {
 }
 
 // find is a groupFinder for groups that were loaded: any other is not there.
-func (g *importGroups) find(_ context.Context, name string) (*group, error) {
+func (g *loadedGroups) find(_ context.Context, name string) (*group, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if known, ok := g.known[name]; ok {
