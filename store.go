@@ -89,20 +89,21 @@ func openEmbedded(ctx context.Context, cfg config, log *slog.Logger) (*store, er
 	return s, nil
 }
 
-// collections are those of the embedded store: those that files declare, ours where
-// they do not, and the internal ones.
+// collections are those of the embedded store: those that files declare, and ours where
+// they do not. Journal and jobs are internal, whoever declares them.
 func collections(s storeConfig) []embedded.Definition {
 	all := slices.Clone(s.declared)
 	path := func(d embedded.Definition) string { return strings.Trim(d.Path, "/") }
-	for _, ours := range []embedded.Definition{embedded.Users(s.users), embedded.Groups(s.groups), embedded.Roles(s.roles)} {
-		same := func(d embedded.Definition) bool { return path(d) == path(ours) }
-		if !slices.ContainsFunc(all, same) {
+	for _, ours := range []embedded.Definition{
+		embedded.Users(s.users), embedded.Groups(s.groups), embedded.Roles(s.roles), embedded.Journal(s.journal), embedded.Jobs(s.jobs),
+	} {
+		i := slices.IndexFunc(all, func(d embedded.Definition) bool { return path(d) == path(ours) })
+		if i < 0 {
 			all = append(all, ours)
+			continue
 		}
+		all[i].Internal = ours.Internal
 	}
-	all = append(all,
-		embedded.Definition{Name: "journal", Path: s.journal, DefaultState: crud.Public, Open: true, Internal: true},
-		embedded.Jobs(s.jobs))
 	return append(all, fake.Collections()...)
 }
 

@@ -123,17 +123,60 @@ func Roles(path string) Definition {
 	}
 }
 
+// Journal is the collection of operations under way below path; package users says what
+// is in it.
+func Journal(path string) Definition {
+	return Definition{
+		Name: "journal", Path: path, DefaultState: "PUBLIC", Internal: true,
+		Fields: slices.Concat(
+			[]Field{
+				{Name: "operation", Type: kindString, Required: true},
+				{Name: "kind", Type: kindString, Required: true},
+			},
+			optional(kindString, "userId", "authUserId", "version", "state", "key", "job"),
+			[]Field{
+				{Name: "names", Type: kindArray, Items: &Field{Type: kindString}},
+				{Name: "unblock", Type: kindBool},
+			},
+			optional(kindString, "lock", "holder"),
+		),
+		Indexes: []Index{
+			index("operation", false, "operation"),
+			index("lock_unique", true, "lock"),
+		},
+	}
+}
+
 // Jobs is the collection of jobs and their parts below path; package jobs says what is
 // in it.
 func Jobs(path string) Definition {
 	return Definition{
-		Name: "jobs", Path: path, DefaultState: "PUBLIC", Open: true, Internal: true,
+		Name: "jobs", Path: path, DefaultState: "PUBLIC", Internal: true,
+		Fields: slices.Concat(
+			optional(kindString, "type", "jobId", "kind", "status", "leaseOwner", "callbackUrl", "callback"),
+			optional(kindNumber, "total", "done", "queuedAt", "startedAt", "finishedAt", "leaseUntil",
+				"failures", "panics", "retryAt", "callbackTries", "callbackAt", "part"),
+			optional(kindObject, "options", "counts"),
+			[]Field{
+				{Name: "ids", Type: kindArray, Items: &Field{Type: kindString}},
+				{Name: "outcomes", Type: kindArray, Items: &Field{Type: kindObject}},
+			},
+		),
 		Indexes: []Index{
 			index("status", false, "status"),
 			index("callback", false, "callback"),
 			{Name: "parts", Type: "normal", Fields: []IndexField{{Name: "jobId", Order: 1}, {Name: "part", Order: 1}}},
 		},
 	}
+}
+
+// optional are fields of one type that a document may lack.
+func optional(kind string, names ...string) []Field {
+	fields := make([]Field, len(names))
+	for i, name := range names {
+		fields[i] = Field{Name: name, Type: kind}
+	}
+	return fields
 }
 
 func standardIndexes() []Index {

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -227,5 +228,53 @@ func TestOpenIsFast(t *testing.T) {
 	t.Logf("a new file %v, one with %d users %v", fresh, users, best)
 	if best > 50*time.Millisecond {
 		t.Errorf("a file with %d users took %v to open", users, best)
+	}
+}
+
+// TestOpenCollectionBecomesFixed opens a file that was written while journal and jobs
+// took any field: what is in it is found, changed and deleted as before.
+func TestOpenCollectionBecomesFixed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	open := func(defs ...Definition) *Store {
+		s, err := Open(t.Context(), Config{Path: path, Log: slog.New(slog.DiscardHandler), Collections: defs})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	before := open(
+		Definition{Name: "journal", Path: "/journal", DefaultState: "PUBLIC", Open: true, Internal: true},
+		Definition{Name: "jobs", Path: "/jobs", DefaultState: "PUBLIC", Open: true, Internal: true, Indexes: Jobs("").Indexes})
+	for range 2 {
+		insertID(t, before, "/journal/", `{"operation":"o","kind":"create","names":["a"],"unblock":true,"former":"x"}`)
+	}
+	job := insertID(t, before, "/jobs/", `{"type":"job","jobId":"j","status":"pending","leaseUntil":1795279416306,"counts":{"done":1},"former":1}`)
+	insertID(t, before, "/jobs/", `{"type":"part","jobId":"j","part":0,"ids":["a","b"],"outcomes":[{"id":"a","result":"done"}]}`)
+	before.Close()
+
+	after := open(Journal("/journal"), Jobs("/jobs"))
+	for name, c := range map[string]struct{ method, path, body, want string }{
+		"notes by their operation":     {"GET", `/journal/count?_q={"operation":"o"}`, "", "2"},
+		"a note as it was":             {"GET", "/journal/?_l=1", "", `"former":"x"`},
+		"a job by its status":          {"GET", `/jobs/count?_q={"status":{"$in":["pending"]},"leaseUntil":{"$lt":1795279416307}}`, "", "1"},
+		"a part by one of its ids":     {"GET", `/jobs/count?_q={"jobId":"j","ids":{"$in":["b"]},"part":{"$gte":0,"$lt":1}}`, "", "1"},
+		"an outcome added":             {"PATCH", `/jobs/?_q={"type":"part"}`, `{"$addToSet":{"outcomes":{"$each":[{"id":"a","result":"done"},{"id":"b","result":"failed","problems":[{"code":"C","message":"m"}]}]}}}`, "1"},
+		"a change beside an old field": {"PATCH", "/jobs/" + job, `{"$set":{"counts":{"done":2}}}`, `"counts":{"done":2}`},
+		"a lock":                       {"POST", "/journal/", `{"operation":"p","kind":"delete","lock":"l","holder":"h"}`, "_id"},
+		"a field that is not declared": {"POST", "/journal/", `{"operation":"p","kind":"delete","former":"x"}`, "additional properties"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			method, path := c.method, strings.NewReplacer(`"`, "%22", "{", "%7B", "}", "%7D").Replace(c.path)
+			if _, got := do(t, after, method, path, c.body); !strings.Contains(got, c.want) {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+	if status, answer := do(t, after, "POST", "/journal/", `{"operation":"q","kind":"delete","lock":"l"}`); status != http.StatusConflict {
+		t.Errorf("a lock that is taken: %d %s, want a 409", status, answer)
+	}
+	if got := must(t, after, "DELETE", "/journal/?_q=%7B%22operation%22:%22o%22%7D", ""); got != "2" {
+		t.Errorf("%s notes deleted, want 2", got)
 	}
 }
