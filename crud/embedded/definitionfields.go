@@ -1,6 +1,10 @@
 package embedded
 
-import "slices"
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+)
 
 // fields reads the fields of the old format.
 func (r *definitionReader) fields(n node) []Field {
@@ -172,12 +176,24 @@ func (r *definitionReader) uniqueIndex(n node, m members, ix Index, fields []Fie
 		r.leftOut(n, "a unique index of type "+ix.Type)
 	case ix.Type == "hash":
 		r.wrong(n, "an index of type hash cannot be unique")
-	case r.flag(m.values["usePartialFilter"]):
-		r.leftOut(m.values["usePartialFilter"], "a unique index with a partial filter")
+	case r.flag(m.values["usePartialFilter"]) && !wherePresent(r.text(m.values["partialFilterExpression"]), ix):
+		r.leftOut(m.values["usePartialFilter"], `a unique index with a partial filter other than {"$exists":true} for each of its fields`)
 	}
 	for _, f := range ix.Fields {
 		if slices.ContainsFunc(fields, func(d Field) bool { return d.Name == f.Name && d.Type == kindArray }) {
 			r.leftOut(n, "a unique index on the array "+f.Name)
 		}
 	}
+}
+
+// wherePresent reports whether a partial filter says that the index holds where all of
+// its fields are present, as unique ones do here anyway.
+func wherePresent(filter string, ix Index) bool {
+	var present map[string]map[string]bool
+	if json.Unmarshal([]byte(filter), &present) != nil || len(present) != len(ix.Fields) {
+		return false
+	}
+	return !slices.ContainsFunc(ix.Fields, func(f IndexField) bool {
+		return !maps.Equal(present[f.Name], map[string]bool{"$exists": true})
+	})
 }

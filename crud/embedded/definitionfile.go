@@ -20,10 +20,12 @@ import (
 // later be mounted there; keys that only describe (id, description, tags) are not
 // looked at. What the store leaves out is an error that says so: views and look-ups,
 // encryption, _ids that are no ObjectIds, documents that expire, unique indexes that
-// are partial, geographic, or on arrays, and the keywords of JSON Schema that it does
-// not check. An index for geographic or text search that is not unique is kept and
-// does nothing, for those searches answer 501 themselves; a hash index is a normal
-// one. The formats time and duration, and definitions in JavaScript, are errors too.
+// are geographic, on arrays, or partial in another way than by {"$exists":true} for
+// each of their fields (as unique indexes are here anyway), and the keywords of JSON
+// Schema that it does not check. An index for geographic or text search that is not
+// unique is kept and does nothing, for those searches answer 501 themselves; a hash
+// index is a normal one. The formats time and duration, and definitions in
+// JavaScript, are errors too.
 //
 // The error joins all that is wrong, each with its file, the place in it (a JSON
 // pointer, or line:column where it is not even JSON) and the reason.

@@ -115,3 +115,29 @@ func TestLoadDefinitionsRefuses(t *testing.T) {
 		}
 	})
 }
+
+func TestUniqueWhereFieldsArePresent(t *testing.T) {
+	for name, c := range map[string]struct {
+		filter string
+		fields []string
+		want   bool
+	}{
+		"one field":                {`{"email":{"$exists":true}}`, []string{"email"}, true},
+		"two fields":               {`{"email":{"$exists":true},"group":{"$exists":true}}`, []string{"group", "email"}, true},
+		"one field of two":         {`{"email":{"$exists":true}}`, []string{"group", "email"}, false},
+		"another field":            {`{"group":{"$exists":true}}`, []string{"email"}, false},
+		"where it is not there":    {`{"email":{"$exists":false}}`, []string{"email"}, false},
+		"another condition":        {`{"email":{"$gt":""}}`, []string{"email"}, false},
+		"and another condition":    {`{"email":{"$exists":true,"$gt":""}}`, []string{"email"}, false},
+		"a value":                  {`{"email":"x"}`, []string{"email"}, false},
+		"an empty filter":          {`{}`, []string{"email"}, false},
+		"none":                     {``, []string{"email"}, false},
+		"a filter that is no JSON": {`{email}`, []string{"email"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := wherePresent(c.filter, compound("i", true, c.fields...)); got != c.want {
+				t.Errorf("got %t, want %t", got, c.want)
+			}
+		})
+	}
+}
