@@ -24,6 +24,7 @@ type Config struct {
 	Sync         string       // "full" (default): a write that was answered survives a power loss; "normal": a crash
 	Collections  []Definition // at least one
 	UserIDHeader string       // default "miauserid"
+	MaxLimit     int          // documents of a page (_l) at most: the CRUD Service's CRUD_MAX_LIMIT; default 200
 	Log          *slog.Logger // nil: slog.Default
 	Now          func() time.Time
 }
@@ -113,6 +114,9 @@ func (cfg Config) complete() (Config, error) {
 	}
 	if cfg.UserIDHeader == "" {
 		cfg.UserIDHeader = "miauserid"
+	}
+	if cfg.MaxLimit == 0 {
+		cfg.MaxLimit = greatestLimit
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()

@@ -11,7 +11,7 @@ const (
 	maxQuery      = 1 << 20   // bytes of _q, _rawp or acl_rows
 	maxQueryDepth = 40        // levels of arrays and objects in them
 	defaultLimit  = 25        // documents of a page without _l
-	greatestLimit = 200       // documents of a page
+	greatestLimit = 200       // documents of a page, unless Config.MaxLimit says otherwise
 )
 
 // Limit is a bound of what a request may ask for.

@@ -10,7 +10,11 @@ import (
 	"user-manager/crud/document"
 )
 
-var listParams = accepts{id: true, states: true, projection: true, page: true, limit: defaultLimit, maxLimit: greatestLimit}
+// listParams are those of GET /.
+func (s *Store) listParams() accepts {
+	most := s.cfg.MaxLimit
+	return accepts{id: true, states: true, projection: true, page: true, limit: min(defaultLimit, most), maxLimit: most}
+}
 
 // view reads the query string of a route that answers documents.
 func (c *call) view(a accepts) (view, error) {
@@ -35,7 +39,7 @@ func (c *call) querier() querier { return c.store.db.querier(c.r.Context()) }
 // list answers GET /. The page is read as a whole before any of it is written, so a
 // slow client keeps no transaction open.
 func (c *call) list() error {
-	v, err := c.view(listParams)
+	v, err := c.view(c.store.listParams())
 	if err != nil {
 		return err
 	}
