@@ -315,11 +315,15 @@ func (c Collection) DeleteAll(ctx context.Context, q Query) (int, error) {
 	return n, err
 }
 
-// SetState moves the document with the given id from one state to another; one that is
-// in a third state meanwhile is not found. A transition that the service does not know
-// is a refusal with status 400.
-func (c Collection) SetState(ctx context.Context, id, from, to string) error {
-	params := url.Values{"_q": {`{"__STATE__":"` + from + `"}`}}
+// SetState moves the document with the given id to a state if it matches the query where;
+// otherwise it is not found. A transition that the service does not know is a refusal with
+// status 400.
+func (c Collection) SetState(ctx context.Context, id, to string, where Document) error {
+	query, err := plainJSON(where)
+	if err != nil {
+		return c.unencodable(http.MethodPost, err)
+	}
+	params := url.Values{"_q": {query}}
 	return c.decodeByID(ctx, http.MethodPost, id, "/state", params, Document{"stateTo": to}, nil)
 }
 

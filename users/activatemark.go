@@ -215,23 +215,30 @@ func (a *activation) fateOfMarked(ctx context.Context, user crud.Document) (fate
 	return fails, &userBusy
 }
 
-// whereFree holds of a user without an account.
-var whereFree = func() crud.Document {
-	query, err := json.Marshal(map[string]any{"$or": withoutAccount})
+// whereFree holds of a user without an account that may log in as it might when it was
+// read: its account is made by that.
+func whereFree(c candidate) crud.Document {
+	query, err := json.Marshal(map[string]any{"$and": []any{map[string]any{"$or": withoutAccount}, as(c.gate, gateFields...)}})
 	if err != nil {
-		panic(err) // texts and a boolean
+		panic(err) // a document of the store, which was JSON
 	}
 	return crud.Document{"_q": string(query)}
-}()
+}
 
-// putMarks marks users that have no account. Those that were changed meanwhile are over.
-// What an earlier run of the task noted of a user is closed: the mark takes its place.
+// putMarks marks users that have no account. Those of which another operation was made
+// meanwhile are over, or looked at once more. What an earlier run of the task noted of a
+// user is closed: the mark takes its place.
 func (a *activation) putMarks(ctx context.Context, free chunk, found *sorted) error {
 	own := map[string]bool{}
 	err := a.swapAll(ctx, free, func(c candidate) crud.BulkPatch {
-		return crud.BulkPatch{ID: c.userID, Where: whereFree, Update: set("authUserId", a.markOf(c))}
+		return crud.BulkPatch{ID: c.userID, Where: whereFree(c), Update: set("authUserId", a.markOf(c))}
 	}, func(c *candidate, now string) {
-		if now != a.markOf(*c) {
+		switch now {
+		case a.markOf(*c):
+		case "": // something else of it has changed, or it has gone
+			found.open = append(found.open, c.asked)
+			return
+		default:
 			found.over = append(found.over, failure(c.asked, userChanged))
 			return
 		}

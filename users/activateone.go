@@ -84,18 +84,18 @@ type refresh struct {
 // returns the user. It reports false when there is no account any more: then the user has
 // none either.
 func (s *Service) refreshAccount(ctx context.Context, id string) (stands bool, user crud.Document, err error) {
-	id, user, end, err := s.turnOn(ctx, id, inAnyState)
-	if err != nil {
-		return false, nil, err
-	}
-	defer end()
-	if accountID(user) == "" {
-		return false, user, nil
-	}
-	r := &refresh{user: user}
-	n := note{Kind: noteChange, UserID: id, AuthUserID: accountID(user)}
-	err = s.carryOut(ctx, n, s.refreshOrder(r))
-	return !r.gone, user, err
+	err = s.operate(ctx, id, inAnyState, func(found crud.Document) error {
+		user, stands = found, false
+		if accountID(user) == "" {
+			return nil
+		}
+		r := &refresh{user: user}
+		n := note{Kind: noteChange, UserID: text(user, "_id"), AuthUserID: accountID(user)}
+		err := s.carryOut(ctx, n, s.unchanged(user), s.refreshOrder(r))
+		stands = !r.gone
+		return err
+	})
+	return stands, user, err
 }
 
 // updateAccount tells the account the user's name and address and whether it may log in.

@@ -69,7 +69,7 @@ func (s *Service) createWithAccount(ctx context.Context, user crud.Document, pas
 	c := s.newCreation(creatingMark, user, password)
 	c.user = maps.Clone(user)
 	n := note{Kind: noteCreate, Key: c.account.Key, Names: nameDigests(user)}
-	return c, s.carryOut(ctx, n, s.createOrder(c))
+	return c, s.carryOut(ctx, n, nil, s.createOrder(c))
 }
 
 // nameDigests stand for the user's name and address where they need not be read.
@@ -232,7 +232,7 @@ func (s *Service) CreateWithID(ctx context.Context, fields crud.Document) (strin
 		return "", err
 	}
 	n := note{Kind: noteWithID, AuthUserID: authUserID, Unblock: a.block}
-	if err := s.carryOut(ctx, n, s.adoptOrder(a)); err != nil {
+	if err := s.carryOut(ctx, n, s.stillFree(authUserID), s.adoptOrder(a)); err != nil {
 		return "", err
 	}
 	return a.userID, nil
@@ -242,14 +242,11 @@ func (s *Service) CreateWithID(ctx context.Context, fields crud.Document) (strin
 func (s *Service) planAdoption(ctx context.Context, user crud.Document, authUserID string) (*adoption, error) {
 	left := func(n note) bool { return n.Kind == noteWithID && n.AuthUserID == authUserID }
 	for _, n := range s.journal.settleable(true, left) {
-		if s.settleLocked(ctx, n) != nil {
+		if ignore(s.settleLocked(ctx, n), errHeld) != nil {
 			return nil, refuse(ErrConflict, "authUserId: an earlier request for this account is not settled yet; try again")
 		}
 	}
-	switch _, err := s.findByAuthUserID(ctx, authUserID); {
-	case err == nil:
-		return nil, refuse(ErrConflict, "authUserId: there is a user with this account already")
-	case !errors.Is(err, crud.ErrNotFound):
+	if err := s.checkFree(ctx, authUserID); err != nil {
 		return nil, err
 	}
 	account, err := s.provider.Account(ctx, authUserID)
@@ -269,6 +266,24 @@ func (s *Service) planAdoption(ctx context.Context, user crud.Document, authUser
 		return nil, refuse(ErrInvalid, "blocked: the account is blocked; create the user blocked and unblock it then")
 	}
 	return &adoption{user: user, account: account, block: !s.mayLogIn(user) && !account.Blocked}, nil
+}
+
+// checkFree refuses an account that has a user.
+func (s *Service) checkFree(ctx context.Context, authUserID string) error {
+	_, err := s.findByAuthUserID(ctx, authUserID)
+	if err == nil {
+		return refuse(ErrConflict, "authUserId: there is a user with this account already")
+	}
+	return ignore(err, crud.ErrNotFound)
+}
+
+// stillFree returns what checks again, under the lock, that an account has no user; nil
+// where nobody else could have given it one.
+func (s *Service) stillFree(authUserID string) func(context.Context) error {
+	if !s.journal.shared() {
+		return nil
+	}
+	return func(ctx context.Context) error { return s.checkFree(ctx, authUserID) }
 }
 
 // completeFromAccount gives user what it has not got but its account has. A name or

@@ -134,7 +134,8 @@ func (im *importer) patchAlone(ctx context.Context, batch *importBatch, patches 
 			}
 			err := upstream.Protect(func() error {
 				return whileBusy(ctx, func(ctx context.Context) error {
-					return im.carryOut(ctx, note{Kind: noteChange, UserID: p.id, AuthUserID: p.authUserID}, im.patchOrder(p.patch))
+					n := note{Kind: noteChange, UserID: p.id, AuthUserID: p.authUserID}
+					return im.carryOut(ctx, n, im.unchanged(p.before), im.patchOrder(p.patch))
 				})
 			})
 			why, refused := refusedRow(err)
@@ -164,6 +165,9 @@ const notWritable = "You cannot edit"
 // refusedRow reports whether an upstream's error is about the row that it was called
 // for, and says what is wrong, without a value.
 func refusedRow(err error) (why string, refused bool) {
+	if errors.Is(err, errHeld) || errors.Is(err, errChanged) {
+		return err.Error(), true
+	}
 	refusal, ok := errors.AsType[*upstream.Error](err)
 	if !ok || errors.Is(err, ErrJournal) {
 		return "", false

@@ -52,6 +52,10 @@ type note struct {
 	Names []string `json:"names,omitempty"`
 	// Unblock says that the account was not blocked before.
 	Unblock bool `json:"unblock,omitempty"`
+	// Lock and Holder keep processes apart that share the store (shared.go); "" where none
+	// does. No two notes have one lock.
+	Lock   string `json:"lock,omitempty"`
+	Holder string `json:"holder,omitempty"`
 }
 
 // An openNote is a note in the journal.
@@ -59,7 +63,6 @@ type openNote struct {
 	note
 	id       string // of the journal's document, or made up when there is none
 	unstored bool   // known to this process only
-	foreign  bool   // not made by this process: others may close it
 	running  bool   // an operation of this process is at work on it
 	settled  bool   // user and account are as they should be, as far as could be seen
 	// lookFrom is when a note that stays open long is to be settled again.
@@ -81,6 +84,7 @@ const lookAgain = 5 * time.Minute
 // journal keeps the notes of operations under way.
 type journal struct {
 	notes   *crud.Collection // nil: in memory only
+	holder  string           // this process, where others share the store; otherwise ""
 	now     func() time.Time
 	imports bool // accounts of activations are imported, which may take hours
 
@@ -91,14 +95,23 @@ type journal struct {
 	odd  map[string]bool      // ids of notes that cannot be read; guarded by mu
 }
 
-func newJournal(notes *crud.Collection, now func() time.Time, imports bool) *journal {
-	return &journal{notes: notes, now: now, imports: imports, open: map[string]*openNote{}, void: map[string]time.Time{}, odd: map[string]bool{}}
+// newJournal returns a journal in notes, or in memory if that is nil. shares says that
+// other processes may work on the store: notes keep them apart then.
+func newJournal(notes *crud.Collection, now func() time.Time, imports, shares bool) *journal {
+	holder := ""
+	if shares && notes != nil {
+		holder = newKey()
+	}
+	return &journal{notes: notes, holder: holder, now: now, imports: imports, open: map[string]*openNote{}, void: map[string]time.Time{}, odd: map[string]bool{}}
 }
 
 // begin notes n before its operation's first step. Its error has [ErrJournal] in its
-// chain.
+// chain, and [crud.ErrDuplicate] when another note has the lock.
 func (j *journal) begin(ctx context.Context, n note) (*openNote, error) {
 	n.Operation = newKey()
+	if j.shared() {
+		n.Lock, n.Holder = lockOf(n), j.holder
+	}
 	open := &openNote{note: n, running: true}
 	if j.notes != nil {
 		id, err := j.notes.Insert(ctx, n.document())
@@ -154,18 +167,6 @@ func (j *journal) forget(n *openNote) {
 	delete(j.open, n.id)
 }
 
-// closed reports whether a note that was read from the store has gone from it since.
-func (j *journal) closed(ctx context.Context, n *openNote) (bool, error) {
-	if !n.foreign || n.unstored {
-		return false, nil
-	}
-	_, err := j.notes.Get(ctx, n.id, inAnyState)
-	if errors.Is(err, crud.ErrNotFound) {
-		return true, nil
-	}
-	return false, err
-}
-
 // leave marks that no operation is at work on n any more. From the first time on its
 // calls may be late.
 func (j *journal) leave(n *openNote) {
@@ -218,14 +219,21 @@ func (j *journal) load(ctx context.Context, age time.Duration, log *slog.Logger)
 	return nil
 }
 
-// take adds a note that was read from the store, or deletes it if its operation never
-// began.
+// take adds a note that was read from the store, or learns who holds it; or deletes it if
+// its operation never began.
 func (j *journal) take(ctx context.Context, n *openNote, age time.Duration) error {
 	j.mu.Lock()
 	_, void := j.void[n.Operation]
-	if _, known := j.open[n.id]; !known && !void {
-		n.foreign = true
+	if j.shared() && n.Holder == "" {
+		age = 0 // its operation has left it
+	}
+	switch known := j.open[n.id]; {
+	case void:
+	case known == nil:
 		j.added(n, age)
+	case !known.running && known.Holder != n.Holder:
+		known.Holder = n.Holder
+		j.added(known, age)
 	}
 	j.mu.Unlock()
 	if !void {
@@ -234,7 +242,8 @@ func (j *journal) take(ctx context.Context, n *openNote, age time.Duration) erro
 	return j.notes.Delete(ctx, n.id)
 }
 
-// added adds a note that others made; mu is held.
+// added adds a note that others are or were at work on, not to be settled before age has
+// passed; mu is held.
 func (j *journal) added(n *openNote, age time.Duration) {
 	n.settleFrom = j.now().Add(age)
 	n.closeFrom = n.settleFrom.Add(j.late(n.note))
@@ -266,7 +275,7 @@ func (j *journal) adopt(n note, age time.Duration) {
 	if n.Key != "" && slices.ContainsFunc(slices.Collect(maps.Values(j.open)), known) {
 		return
 	}
-	j.added(&openNote{note: n, id: j.memoryID(), foreign: true, unstored: true}, age)
+	j.added(&openNote{note: n, id: j.memoryID(), unstored: true}, age)
 }
 
 // settleable returns the notes that match and that nobody is at work on; only those

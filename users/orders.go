@@ -60,6 +60,9 @@ func (s *Service) patchOrder(p *patch) []step {
 		steps = append(steps, s.blockAccount(p.authUserID, s.mayLogIn(p.before)))
 	}
 	steps = append(steps, s.patchUser(p))
+	if p.forAccount && p.authUserID == "" && s.journal.shared() {
+		steps = append(steps, s.expectNoAccount(p))
+	}
 	if p.renames {
 		steps = append(steps, s.renameAccount(p))
 	}
@@ -90,11 +93,11 @@ func (s *Service) stateOrder(user crud.Document, to string) []step {
 
 // deleteOrder: neither step can be undone, so the second is tried again and, should
 // it fail for good, is finished by [Service.Run] or by the next call.
-func (s *Service) deleteOrder(id string, user crud.Document) []step {
+func (s *Service) deleteOrder(user crud.Document) []step {
 	// the timer is aborted here, then roles are revoked
 	var steps []step
 	if account := accountID(user); account != "" {
 		steps = append(steps, s.deleteAccount(account))
 	}
-	return append(steps, s.deleteUser(id))
+	return append(steps, s.deleteUser(user))
 }

@@ -28,23 +28,23 @@ func (s *Service) Patch(ctx context.Context, id string, body crud.Document, para
 	if err != nil {
 		return nil, err
 	}
-	id, before, end, err := s.turnOn(ctx, id, withoutProjection(params))
+	var after crud.Document
+	err = s.operate(ctx, id, withoutProjection(params), func(user crud.Document) error {
+		p, _, err := s.planPatch(ctx, text(user, "_id"), user, operators, update, params, s.groups.group)
+		if err != nil {
+			return err
+		}
+		n := note{Kind: noteChange, UserID: p.userID, AuthUserID: p.authUserID}
+		if err := s.carryOut(ctx, n, s.unchanged(user), s.patchOrder(p)); err != nil {
+			return err
+		}
+		after = p.after
+		return nil
+	})
 	if errors.Is(err, crud.ErrNotFound) { // as the store's own PATCH answers
 		return nil, &upstream.Error{Service: crud.Service, Route: s.Users.Route(http.MethodPatch, "/:id"), Status: http.StatusNotFound, Err: err}
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer end()
-	p, _, err := s.planPatch(ctx, id, before, operators, update, params, s.groups.group)
-	if err != nil {
-		return nil, err
-	}
-	n := note{Kind: noteChange, UserID: id, AuthUserID: p.authUserID}
-	if err := s.carryOut(ctx, n, s.patchOrder(p)); err != nil {
-		return nil, err
-	}
-	return readable(p.after, upstream.CallerFrom(ctx)), nil
+	return readable(after, upstream.CallerFrom(ctx)), err
 }
 
 // withoutProjection returns the parameters that say which user, and not how it is
@@ -157,7 +157,9 @@ func withDate(operators crud.Document, date any) crud.Document {
 // planAccount finds what of the change the account must be told.
 func (s *Service) planAccount(p *patch, after crud.Document) {
 	for _, field := range p.fields {
-		p.guards = p.guards || field == "blocked" || field == "expirationDate"
+		guards := field == "blocked" || field == "expirationDate"
+		p.guards = p.guards || guards
+		p.forAccount = p.forAccount || guards || field == "username" || field == "email"
 	}
 	if p.authUserID == "" {
 		return

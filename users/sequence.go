@@ -2,6 +2,7 @@ package users
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"user-manager/upstream"
@@ -24,7 +25,8 @@ type step struct {
 }
 
 // carryOut does steps in order, noted as n in the journal meanwhile if one of them asks
-// for it. When one fails, those that were done, and the failed one unless its
+// for it; then it looks first, by unchanged unless that is nil, whether the steps are
+// still right, and does nothing otherwise. When one fails, those that were done, and the failed one unless its
 // upstream refused it, are undone in reverse; the error is that of the step. The first
 // undo that fails ends the undoing, so that an earlier step is never undone under a
 // later one that still stands.
@@ -35,30 +37,44 @@ type step struct {
 //
 // A caller that goes away does not end an operation that has begun. Its time is bounded
 // all the same: each call has its own limit, and the number of calls does too.
-func (s *Service) carryOut(ctx context.Context, n note, steps []step) error {
-	ctx = context.WithoutCancel(ctx)
-	var open *openNote
-	if slices.ContainsFunc(steps, func(st step) bool { return st.noted }) {
-		var err error
-		if open, err = s.journal.begin(ctx, n); err != nil {
-			return err
-		}
-		defer s.journal.leave(open) // matters only while the note is open
-	}
-	for i, step := range steps {
-		err := step.do(ctx)
-		if err == nil {
-			continue
-		}
-		if refused := upstream.Refused(err); refused && s.undo(ctx, steps[:i], true) {
-			s.closeNote(ctx, open)
-		} else if !refused {
-			s.undo(ctx, steps[:i+1], false)
-		}
+func (s *Service) carryOut(ctx context.Context, n note, unchanged func(context.Context) error, steps []step) error {
+	if !slices.ContainsFunc(steps, func(st step) bool { return st.noted }) {
+		_, err := s.doSteps(context.WithoutCancel(ctx), steps)
 		return err
 	}
-	s.closeNote(ctx, open)
-	return nil
+	open, err := s.begin(ctx, n)
+	if err != nil {
+		return err
+	}
+	defer s.journal.leave(open) // matters only while the note is open
+	ctx = context.WithoutCancel(ctx)
+	certain := true
+	if unchanged != nil {
+		err = unchanged(ctx)
+	}
+	if err == nil {
+		certain, err = s.doSteps(ctx, steps)
+	}
+	if certain {
+		s.closeNote(ctx, open)
+	} else if err := s.journal.letGo(ctx, open, false); err != nil {
+		s.Log.WarnContext(ctx, "journal note not let go yet", "err", err)
+	}
+	return err
+}
+
+// doSteps does steps in order, and undoes them when one fails. It reports whether nothing
+// of them can take effect any more that has not, or is undone.
+func (s *Service) doSteps(ctx context.Context, steps []step) (certain bool, err error) {
+	for i, step := range steps {
+		if err := step.do(ctx); upstream.Refused(err) || errors.Is(err, errChanged) {
+			return s.undo(ctx, steps[:i], true), err
+		} else if err != nil {
+			s.undo(ctx, steps[:i+1], false)
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // undo takes back steps in reverse and reports whether all were. certain says that
@@ -79,12 +95,9 @@ func (s *Service) undo(ctx context.Context, steps []step, certain bool) bool {
 	return true
 }
 
-// closeNote ends a note, if there is one. If that fails the note is settled later,
+// closeNote ends a note. If that fails the note is settled later,
 // which finds nothing to do.
 func (s *Service) closeNote(ctx context.Context, open *openNote) {
-	if open == nil {
-		return
-	}
 	if err := s.journal.close(ctx, open); err != nil {
 		s.Log.WarnContext(ctx, "journal note not closed yet", "err", err)
 	}

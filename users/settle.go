@@ -130,16 +130,20 @@ func (n note) lockKeys() []string {
 // accountLock is the lock of those who make a user of an account.
 func accountLock(authUserID string) string { return "account " + authUserID }
 
-// settleLocked settles a note whose user nobody else is at work on; its error is why that
-// cannot be done yet. The note is closed if nothing can come late any more.
+// settleLocked settles a note whose user nobody else of this process is at work on; its
+// error is why that cannot be done yet, errHeld when another process is at work on it. The
+// note is closed if nothing can come late any more.
 func (s *Service) settleLocked(ctx context.Context, n *openNote) error {
 	if !s.journal.claim(n) {
 		return nil // somebody did, or does
 	}
 	defer s.journal.leave(n)
 	ctx = context.WithoutCancel(ctx)
-	closed, err := s.journal.closed(ctx, n)
-	if closed {
+	there, err := s.journal.acquire(ctx, n)
+	switch {
+	case errors.Is(err, errHeld):
+		return err
+	case err == nil && !there: // others have closed it
 		s.journal.forget(n)
 		return nil
 	}
@@ -150,13 +154,13 @@ func (s *Service) settleLocked(ctx context.Context, n *openNote) error {
 	s.journal.settled(n, err == nil)
 	if err != nil {
 		s.Log.WarnContext(ctx, "operation not settled yet", "kind", n.Kind, "err", err)
-		return err
 	}
-	if certain {
+	if err == nil && certain {
 		s.closeNote(ctx, n)
 		s.Log.InfoContext(ctx, "operation settled", "kind", n.Kind)
+		return nil
 	}
-	return nil
+	return errors.Join(err, s.journal.letGo(ctx, n, err == nil))
 }
 
 // finishOrUndo brings the user of a note into step with its account. It bears to be

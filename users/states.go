@@ -87,21 +87,24 @@ func (s *Service) moveOne(ctx context.Context, id, to string) (bool, error) {
 		return false, err
 	}
 	defer end()
-	user, err := s.Users.Get(ctx, id, inAnyState)
-	if err != nil {
-		return false, ignore(err, crud.ErrNotFound)
-	}
-	switch {
-	case strings.HasPrefix(text(user, "authUserId"), creatingMark), text(user, "__STATE__") == to:
-		return false, nil // one that is just being created is not there yet
-	case marked(user):
-		_, err := s.adoptMarked(ctx, user, s.leftOver())
-		return false, cmp.Or(err, refuse(ErrConflict, "the account of one of the users is just being created; try again"))
-	}
-	if err := s.walkTo(ctx, user, to); err != nil {
-		return false, err
-	}
-	return true, nil
+	moved := false
+	err = afresh(func() error {
+		user, err := s.Users.Get(ctx, id, inAnyState)
+		if err != nil {
+			return ignore(err, crud.ErrNotFound)
+		}
+		switch {
+		case strings.HasPrefix(text(user, "authUserId"), creatingMark), text(user, "__STATE__") == to:
+			return nil // one that is just being created is not there yet
+		case marked(user):
+			_, err := s.adoptMarked(ctx, user, s.leftOver())
+			return cmp.Or(err, refuse(ErrConflict, "the account of one of the users is just being created; try again"))
+		}
+		err = s.walkTo(ctx, user, to)
+		moved = moved || err == nil
+		return err
+	})
+	return moved && err == nil, err
 }
 
 // walkTo moves a user to a state by the store's transitions, with what each means for
@@ -115,7 +118,7 @@ func (s *Service) walkTo(ctx context.Context, user crud.Document, to string) err
 	}
 	for _, next := range way {
 		n := note{Kind: noteChange, UserID: text(user, "_id"), AuthUserID: accountID(user)}
-		if err := s.carryOut(ctx, n, s.stateOrder(user, next)); err != nil {
+		if err := s.carryOut(ctx, n, s.unchanged(user), s.stateOrder(user, next)); err != nil {
 			return err
 		}
 		user = inState(user, next)
@@ -127,10 +130,7 @@ func (s *Service) walkTo(ctx context.Context, user crud.Document, to string) err
 // transitions as the store asks for; see [Service.ChangeStates] for where it stops. The
 // call may be made again. Errors are those of [Service.Delete].
 func (s *Service) SoftDelete(ctx context.Context, id string) error {
-	_, user, end, err := s.turnOn(ctx, id, inAnyState)
-	if err != nil {
-		return err
-	}
-	defer end()
-	return s.walkTo(ctx, user, crud.Deleted)
+	return s.operate(ctx, id, inAnyState, func(user crud.Document) error {
+		return s.walkTo(ctx, user, crud.Deleted)
+	})
 }

@@ -151,8 +151,9 @@ type patch struct {
 	// What of it concerns the account.
 	change                    providers.Change
 	renames, blocks, unblocks bool
-	// guards: it decides who may log in, also when there is no account yet.
-	guards bool
+	// guards: it decides who may log in, also when there is no account yet. forAccount: it
+	// concerns an account in any way.
+	guards, forAccount bool
 }
 
 func (s *Service) patchUser(p *patch) step {
@@ -221,14 +222,21 @@ func (s *Service) renameAccount(p *patch) step {
 	}
 }
 
-// moveUser moves the user to another state.
+// moveUser moves the user to another state, if it is in the state that it was in and no
+// account has come to it meanwhile.
 func (s *Service) moveUser(user crud.Document, to string) step {
 	id, from := text(user, "_id"), text(user, "__STATE__")
 	return step{
 		name:  "move user",
 		noted: true,
-		do:    func(ctx context.Context) error { return s.Users.SetState(ctx, id, from, to) },
-		undo:  func(ctx context.Context) error { return s.returnTo(ctx, id, from) },
+		do: func(ctx context.Context) error {
+			err := s.Users.SetState(ctx, id, to, as(user, "__STATE__", "authUserId"))
+			if errors.Is(err, crud.ErrNotFound) && s.journal.shared() {
+				return errChanged
+			}
+			return err
+		},
+		undo: func(ctx context.Context) error { return s.returnTo(ctx, id, from) },
 	}
 }
 
@@ -240,15 +248,30 @@ func (s *Service) returnTo(ctx context.Context, id, state string) error {
 		if err != nil {
 			return ignore(err, crud.ErrNotFound)
 		}
-		at := text(user, "__STATE__")
-		for _, next := range walk(at, state) {
-			if err := s.Users.SetState(ctx, id, at, next); err != nil {
+		for _, next := range walk(text(user, "__STATE__"), state) {
+			if err := s.Users.SetState(ctx, id, next, as(user, "__STATE__")); err != nil {
 				return err
 			}
-			at = next
+			user = inState(user, next)
 		}
 		return nil
 	})
+}
+
+// expectNoAccount fails when a user that had no account comes to have one while what
+// concerns the account was changed: whoever makes it may have read the user before.
+// Within this process nobody does.
+func (s *Service) expectNoAccount(p *patch) step {
+	return step{
+		name: "look for an account",
+		do: func(ctx context.Context) error {
+			now, err := s.Users.Get(ctx, p.userID, inAnyState)
+			if err == nil && text(now, "authUserId") != text(p.before, "authUserId") {
+				return refuse(ErrConflict, "the user's account is just being created; try again")
+			}
+			return err
+		},
+	}
 }
 
 // deleteAccount removes the account. One that the provider does not know counts as
@@ -271,15 +294,36 @@ func (s *Service) deleteAccount(id string) step {
 	}
 }
 
-func (s *Service) deleteUser(id string) step {
-	return step{
-		name: "delete user",
-		do: func(ctx context.Context) error {
-			return insist(ctx, func(ctx context.Context) error {
-				return ignore(s.Users.Delete(ctx, id), crud.ErrNotFound)
-			})
-		},
+// deleteUser removes the user. One that had no account stays if it has come to have one:
+// nobody would remove that.
+func (s *Service) deleteUser(user crud.Document) step {
+	id := text(user, "_id")
+	do := func(ctx context.Context) error {
+		return insist(ctx, func(ctx context.Context) error {
+			return ignore(s.Users.Delete(ctx, id), crud.ErrNotFound)
+		})
 	}
+	if accountID(user) == "" && s.journal.shared() {
+		do = func(ctx context.Context) error { return s.deleteAlone(ctx, user) }
+	}
+	return step{name: "delete user", do: do}
+}
+
+// deleteAlone removes a user that has no account, as long as that is so.
+func (s *Service) deleteAlone(ctx context.Context, user crud.Document) error {
+	q := crud.Query{Filter: as(user, "_id", "authUserId"), States: crud.AllStates}
+	deleted := 0
+	err := insist(ctx, func(ctx context.Context) (err error) {
+		deleted, err = s.Users.DeleteAll(ctx, q)
+		return err
+	})
+	if err != nil || deleted > 0 {
+		return err
+	}
+	if _, err = s.Users.Get(ctx, text(user, "_id"), inAnyState); err == nil {
+		return errChanged
+	}
+	return ignore(err, crud.ErrNotFound)
 }
 
 // findByAuthUserID returns the user with the given authUserId, in any state.

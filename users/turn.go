@@ -2,6 +2,7 @@ package users
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -36,7 +37,7 @@ func (s *Service) turn(ctx context.Context, id string) (userID string, end func(
 		return "", nil, err
 	}
 	for _, n := range s.journal.settleable(true, func(n note) bool { return n.UserID == id }) {
-		if err := s.settleLocked(ctx, n); err != nil {
+		if err := s.settleLocked(ctx, n); err != nil && !errors.Is(err, errHeld) {
 			unlock()
 			return "", nil, notSettled(err)
 		}
@@ -58,7 +59,7 @@ func (s *Service) turns(ctx context.Context, ids []string) (unsettled map[string
 		if ctx.Err() != nil {
 			return nil, nil, context.Cause(ctx)
 		}
-		if cause = s.settle(ctx, n); cause != nil {
+		if cause = ignore(s.settle(ctx, n), errHeld); cause != nil {
 			break // the others would most likely fail alike, and each may take its time
 		}
 	}
@@ -69,7 +70,7 @@ func (s *Service) turns(ctx context.Context, ids []string) (unsettled map[string
 	unsettled = map[string]error{}
 	for _, n := range s.journal.settleable(false, concerns) {
 		if cause == nil { // it came to be meanwhile
-			cause = s.settleLocked(ctx, n)
+			cause = ignore(s.settleLocked(ctx, n), errHeld)
 		}
 		if cause != nil {
 			unsettled[n.UserID] = cause
@@ -98,15 +99,20 @@ func (s *Service) lockAll(ctx context.Context, ids []string) (unlockAll func(), 
 	return unlockAll, nil
 }
 
-// turnOn is turn for an operation on a user as it is: it returns the user too.
-func (s *Service) turnOn(ctx context.Context, id string, params url.Values) (userID string, user crud.Document, end func(), err error) {
-	userID, end, err = s.turn(ctx, id)
+// operate does an operation on the user with the given id when its turn has come. do gets
+// the user as it is, if the caller may see it by params; and again, as it has become, when
+// other processes changed it before the first step.
+func (s *Service) operate(ctx context.Context, id string, params url.Values, do func(user crud.Document) error) error {
+	id, end, err := s.turn(ctx, id)
 	if err != nil {
-		return "", nil, nil, err
+		return err
 	}
-	if user, err = s.target(ctx, userID, params); err != nil {
-		end()
-		return "", nil, nil, err
-	}
-	return userID, user, end, nil
+	defer end()
+	return afresh(func() error {
+		user, err := s.target(ctx, id, params)
+		if err != nil {
+			return err
+		}
+		return do(user)
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"user-manager/crud"
+	"user-manager/crud/document"
 )
 
 // text returns the text in a field of doc, or "".
@@ -22,6 +23,30 @@ func accountID(user crud.Document) string {
 		return ""
 	}
 	return id
+}
+
+// as selects by equality with fields of a user, as they are or are not there.
+func as(user crud.Document, fields ...string) crud.Document {
+	conditions := crud.Document{}
+	for _, field := range fields {
+		if value, has := user[field]; has {
+			conditions[field] = value
+		} else {
+			conditions[field] = map[string]any{"$exists": false}
+		}
+	}
+	return conditions
+}
+
+// sameUser reports whether two readings of a user show no change but who made the last
+// one, and when.
+func sameUser(one, other crud.Document) bool {
+	one, other = maps.Clone(one), maps.Clone(other)
+	for _, field := range []string{"updatedAt", "updaterId"} {
+		delete(one, field)
+		delete(other, field)
+	}
+	return document.Equal(one, other)
 }
 
 // mayLogIn reports whether the user's account may be able to log in: the user is

@@ -52,7 +52,8 @@ type Config struct {
 	// Roles resolves permissions; nil: there are none.
 	Roles *crud.Collection
 	// Journal notes operations while they are under way, so that the next start can
-	// finish or undo them; nil: they are noted in memory only.
+	// finish or undo them, and so that no two processes are at work on one user; its field
+	// "lock" must be unique. nil: they are noted in memory only.
 	Journal *crud.Collection
 	// StoreIsOurs says that no other process works on the store: then whatever the
 	// journal has open at start is left over from a crash.
@@ -80,9 +81,10 @@ type Config struct {
 }
 
 // Service manages users. Its methods may be called from several goroutines;
-// operations on one user never overlap within one Service: an activation, which may take
-// long, marks the user instead, and every other is refused meanwhile. Between two Services on one
-// store only what the store does atomically keeps them apart.
+// operations on one user never overlap: an activation, which may take long, marks the user
+// instead, and every other is refused meanwhile. Several Services may share a store that is
+// not ours if they share a Journal too, by which they keep out of each other's way
+// (shared.go).
 type Service struct {
 	Config
 	provider  bounded
@@ -108,7 +110,7 @@ func New(cfg Config) *Service {
 		provider: provider,
 		importer: importer,
 		groups:   newGroups(cfg.Groups),
-		journal:  newJournal(cfg.Journal, cfg.Now, importer != nil),
+		journal:  newJournal(cfg.Journal, cfg.Now, importer != nil, !cfg.StoreIsOurs),
 	}
 }
 

@@ -94,7 +94,7 @@ func TestFaultyNamesCalls(t *testing.T) {
 	c.Ping(t.Context())
 	users.Insert(t.Context(), crud.Document{})
 	users.Patch(t.Context(), "66e19957f72ba7349eb7b7b2", crud.Document{}, nil)
-	users.SetState(t.Context(), "66e19957f72ba7349eb7b7b2", crud.Public, crud.Trash)
+	users.SetState(t.Context(), "66e19957f72ba7349eb7b7b2", crud.Trash, crud.Document{"__STATE__": crud.Public})
 	users.List(t.Context(), crud.Query{Limit: 1})
 	want := []string{"CRUD GET /-/ready", "CRUD POST /users/", "CRUD PATCH /users/:id", "CRUD POST /users/:id/state", "CRUD GET /users/"}
 	if diff := cmp.Diff(want, plan.Calls()); diff != "" {
