@@ -88,11 +88,12 @@ type journal struct {
 	now     func() time.Time
 	imports bool // accounts of activations are imported, which may take hours
 
-	mu   sync.Mutex
-	open map[string]*openNote // by id; guarded by mu, the notes' fields too
-	made int                  // notes made in memory; guarded by mu
-	void map[string]time.Time // operations that never began but may get a note in the store, and since when; guarded by mu
-	odd  map[string]bool      // ids of notes that cannot be read; guarded by mu
+	mu        sync.Mutex
+	open      map[string]*openNote // by id; guarded by mu, the notes' fields too
+	processes map[string]process   // that share the journal, by holder; guarded by mu
+	made      int                  // notes made in memory; guarded by mu
+	void      map[string]time.Time // operations that never began but may get a note in the store, and since when; guarded by mu
+	odd       map[string]bool      // ids of notes that cannot be read; guarded by mu
 }
 
 // newJournal returns a journal in notes, or in memory if that is nil. shares says that
@@ -200,21 +201,32 @@ func (j *journal) load(ctx context.Context, age time.Duration, log *slog.Logger)
 	if j.notes == nil {
 		return nil
 	}
+	processes := map[string]process{}
 	for doc, err := range j.notes.All(ctx, crud.Query{States: crud.AllStates}) {
 		if err != nil {
 			return err
 		}
-		found, err := noteOf(doc)
-		switch {
-		case err == nil:
-			err = j.take(ctx, found, age)
-		case j.isNew(j.odd, text(doc, "_id")):
-			log.ErrorContext(ctx, "journal note not understood", "note", text(doc, "_id"), "err", err)
-			err = nil
+		if text(doc, "kind") != kindProcess {
+			err = j.loaded(ctx, doc, age, log)
+		} else if j.see(doc, processes) {
+			err = j.notes.Delete(ctx, text(doc, "_id"))
 		}
 		if err != nil {
-			log.WarnContext(ctx, "journal note not withdrawn yet", "err", err)
+			log.WarnContext(ctx, "document of the journal not removed yet", "err", err)
 		}
+	}
+	j.sawAll(processes)
+	return nil
+}
+
+// loaded takes a note that was read.
+func (j *journal) loaded(ctx context.Context, doc crud.Document, age time.Duration, log *slog.Logger) error {
+	found, err := noteOf(doc)
+	if err == nil {
+		return j.take(ctx, found, age)
+	}
+	if j.isNew(j.odd, text(doc, "_id")) {
+		log.ErrorContext(ctx, "journal note not understood", "note", text(doc, "_id"), "err", err)
 	}
 	return nil
 }
@@ -287,7 +299,7 @@ func (j *journal) settleable(again bool, match func(note) bool) []*openNote {
 	var found []*openNote
 	for _, n := range j.open {
 		now := j.now()
-		if n.running || now.Before(n.settleFrom) || !match(n.note) {
+		if n.running || now.Before(j.mayBeSettled(n)) || !match(n.note) {
 			continue
 		}
 		if again || !n.settled || !now.Before(n.closeFrom) || !now.Before(n.lookFrom) {

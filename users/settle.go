@@ -41,6 +41,12 @@ func (s *Service) leftOver() time.Duration {
 // operation on the same user does so before it begins. When it fails, Run calls it
 // again.
 func (s *Service) Recover(ctx context.Context) error {
+	switch err := s.journal.enrol(ctx); {
+	case errors.Is(err, ErrLockNotUnique):
+		s.Log.ErrorContext(ctx, "several processes would not be kept apart", "err", err)
+	case err != nil:
+		return err
+	}
 	if err := s.journal.load(ctx, s.leftOver(), s.Log); err != nil {
 		return err
 	}
@@ -61,6 +67,9 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
+			if err := s.journal.resign(context.WithoutCancel(ctx)); err != nil {
+				s.Log.WarnContext(ctx, "process not taken off the journal", "err", err)
+			}
 			return nil
 		case <-ticker.C:
 		}
@@ -73,7 +82,9 @@ func (s *Service) settleRound(ctx context.Context) error {
 	case !s.recovered.Load():
 		err = s.Recover(ctx)
 	case !s.StoreIsOurs || s.journal.hasVoid():
-		err = s.journal.load(ctx, s.longest(), s.Log) // one that we are just making may be among them
+		err = s.journal.touch(ctx)
+		// a note that we are just making may be among them
+		err = errors.Join(err, s.journal.load(ctx, s.longest(), s.Log))
 	}
 	if s.recovered.Load() && s.Now().Sub(s.markedAt) >= loadMarkedEvery {
 		err = errors.Join(err, s.loadMarked(ctx, s.leftOver()))

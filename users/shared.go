@@ -111,7 +111,7 @@ func (j *journal) holding(ctx context.Context, subject string, age time.Duration
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	open := j.open[found.id]
-	if open == nil || open.running || j.now().Before(open.settleFrom) {
+	if open == nil || open.running || j.now().Before(j.mayBeSettled(open)) {
 		return nil, nil
 	}
 	return open, nil

@@ -1,0 +1,106 @@
+package users
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"user-manager/crud"
+)
+
+// Each process that shares a journal has a document of its own there, which it touches in
+// every round of settling: from one that is not touched any more others take over what it
+// left. How old a touch is each tells by its own clock.
+
+// kindProcess is the kind of a process's document in the journal.
+const kindProcess = "process"
+
+const (
+	// processGone is after how long without a touch a process counts as gone.
+	processGone = time.Minute
+	// processForgotten is after how long its document is removed.
+	processForgotten = time.Hour
+)
+
+// A process is another one that shares the journal.
+type process struct {
+	touched string    // as its document has it
+	since   time.Time // that it has been seen
+}
+
+// ErrLockNotUnique is a journal whose collection has no unique index on its field "lock":
+// it cannot keep processes apart.
+var ErrLockNotUnique = errors.New(`the journal's field "lock" is not unique: only one process may run`)
+
+// enrol makes this process known to others, and returns [ErrLockNotUnique] when notes
+// would not keep it apart from them.
+func (j *journal) enrol(ctx context.Context) error {
+	if !j.shared() {
+		return nil
+	}
+	self := note{Operation: j.holder, Kind: kindProcess, Lock: "process " + j.holder, Holder: j.holder}
+	if _, err := j.notes.Insert(ctx, self.document()); err != nil && !errors.Is(err, crud.ErrDuplicate) {
+		return err
+	}
+	self.Operation = newKey()
+	switch id, err := j.notes.Insert(ctx, self.document()); {
+	case errors.Is(err, crud.ErrDuplicate):
+		return nil
+	case err != nil:
+		return err
+	default:
+		return errors.Join(ErrLockNotUnique, j.notes.Delete(ctx, id))
+	}
+}
+
+// touch shows others that this process is there.
+func (j *journal) touch(ctx context.Context) error {
+	if !j.shared() {
+		return nil
+	}
+	self := crud.Query{Filter: map[string]any{"operation": j.holder}, States: crud.AllStates}
+	n, err := j.notes.PatchAll(ctx, self, set("holder", j.holder))
+	if err == nil && n == 0 {
+		return j.enrol(ctx)
+	}
+	return err
+}
+
+// resign takes this process's document away.
+func (j *journal) resign(ctx context.Context) error {
+	if !j.shared() {
+		return nil
+	}
+	_, err := j.notes.DeleteAll(ctx, crud.Query{Filter: map[string]any{"operation": j.holder}, States: crud.AllStates})
+	return err
+}
+
+// see takes note of the process that a document of the journal is of, and reports whether
+// it has been gone for so long that the document may go too.
+func (j *journal) see(doc crud.Document, found map[string]process) (forgotten bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	holder, touched := text(doc, "holder"), text(doc, "updatedAt")
+	p, known := j.processes[holder]
+	if !known || p.touched != touched {
+		p = process{touched, j.now()}
+	}
+	found[holder] = p
+	return j.now().Sub(p.since) > processForgotten
+}
+
+// sawAll replaces what is known of other processes.
+func (j *journal) sawAll(found map[string]process) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.processes = found
+}
+
+// mayBeSettled returns from when on a note that no operation of this process is at work on
+// may be settled; mu is held.
+func (j *journal) mayBeSettled(n *openNote) time.Time {
+	if p, known := j.processes[n.Holder]; known && n.Holder != j.holder {
+		return p.since.Add(processGone)
+	}
+	return n.settleFrom
+}
