@@ -16,6 +16,8 @@ func TestErrorText(t *testing.T) {
 	}{
 		"an answer": {upstream.Error{Service: "CRUD", Route: "PATCH /users/:id", Status: 404},
 			"CRUD PATCH /users/:id responded with a 404 status code"},
+		"an answer of no use": {upstream.Error{Service: "CRUD", Route: "GET /users/", Err: fmt.Errorf("%w: it is empty", upstream.ErrAnswer)},
+			"CRUD GET /users/ gave an answer that cannot be used"},
 		"no answer": {upstream.Error{Service: "Auth", Route: "GET /users/:id"},
 			"Auth GET /users/:id could not be reached"},
 		"the upstream's words and the cause stay out of it": {
@@ -50,6 +52,10 @@ func TestRefusedAndStatus(t *testing.T) {
 		"joined":               {errors.Join(errors.New("first"), &upstream.Error{Status: 409}), true, 409},
 		"the outer of two":     {&upstream.Error{Status: 500, Err: &upstream.Error{Status: 404}}, false, 500},
 		"no answer around one": {&upstream.Error{Err: &upstream.Error{Status: 404}}, false, 0},
+		"nothing was sent":     {&upstream.Error{NotDone: true}, true, 0},
+		"surely nothing done":  {&upstream.Error{Status: 500, NotDone: true}, true, 500},
+		"after others":         {&upstream.Error{Status: 400, Partial: true}, false, 400},
+		"not sent, but others": {&upstream.Error{NotDone: true, Partial: true}, false, 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -58,6 +64,27 @@ func TestRefusedAndStatus(t *testing.T) {
 			}
 			if got := upstream.Status(test.err); got != test.status {
 				t.Errorf("Status: %d, want %d", got, test.status)
+			}
+		})
+	}
+}
+
+func TestUnreached(t *testing.T) {
+	tests := map[string]struct {
+		err  error
+		want bool
+	}{
+		"no error":         {nil, false},
+		"nothing was sent": {&upstream.Error{NotDone: true}, true},
+		"wrapped":          {fmt.Errorf("delete user: %w", &upstream.Error{NotDone: true}), true},
+		"no answer":        {&upstream.Error{}, false},
+		"a refusal":        {&upstream.Error{Status: 404}, false},
+		"not done":         {&upstream.Error{Status: 500, NotDone: true}, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := upstream.Unreached(test.err); got != test.want {
+				t.Errorf("Unreached: %v, want %v", got, test.want)
 			}
 		})
 	}

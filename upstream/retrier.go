@@ -1,0 +1,162 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+const (
+	mostTries  = 3
+	firstPause = 200 * time.Millisecond // at most, doubled each time
+	longestAsk = 5 * time.Second        // of a Retry-After that is waited for
+	drainable  = 64 << 10               // bytes read of an answer to use its connection again
+)
+
+// repeatKey is how net/http marks a request that is safe to repeat: an entry without
+// values, which is not sent.
+const repeatKey = "Idempotency-Key"
+
+// Repeatable marks a request with header h as safe to repeat: to do it twice is to do it
+// once. Its body must have a GetBody.
+func Repeatable(h http.Header) { h[repeatKey] = []string{} }
+
+// retrier tries a request again, a few times with growing pauses or such as the upstream
+// asks for, while there is time.
+type retrier struct {
+	next   http.RoundTripper
+	within time.Duration
+}
+
+func (r retrier) RoundTrip(req *http.Request) (*http.Response, error) {
+	by := time.Now().Add(r.within)
+	if deadline, ok := req.Context().Deadline(); ok && deadline.Before(by) {
+		by = deadline
+	}
+	unclear := false // whether an earlier try may have been carried out
+	for try := 1; ; try++ {
+		res, err := r.next.RoundTrip(req)
+		pause, again := pauseAfter(req, res, err, try)
+		if !again || !time.Now().Add(pause).Before(by) {
+			return outcome(req, res, err, unclear)
+		}
+		unclear = unclear || !didNothing(res, err)
+		over := wait(req.Context(), pause)
+		discard(res)
+		if over != nil {
+			return nil, over
+		}
+		if req, err = repeated(req); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// pauseAfter tells whether to try again after an outcome, and how long to wait before.
+func pauseAfter(req *http.Request, res *http.Response, err error, try int) (pause time.Duration, again bool) {
+	if try == mostTries || req.Context().Err() != nil || hasBody(req) && req.GetBody == nil || !worthAnother(req, res, err) {
+		return 0, false
+	}
+	pause = rand.N(firstPause << (try - 1))
+	if res != nil {
+		asked := ParseRetryAfter(res.Header.Get("Retry-After"), time.Now())
+		if asked > longestAsk {
+			return 0, false
+		}
+		pause = max(pause, asked)
+	}
+	return pause, true
+}
+
+// worthAnother reports whether another try may end better and does no harm. A gateway's
+// 504 leaves the work under way: what is written then could be written again later, over
+// what has come between.
+func worthAnother(req *http.Request, res *http.Response, err error) bool {
+	if _, open := errors.AsType[*OpenError](err); open {
+		return false
+	}
+	if didNothing(res, err) {
+		return true
+	}
+	if err != nil {
+		return isRead(req) || isMarked(req)
+	}
+	switch res.StatusCode {
+	case http.StatusRequestTimeout, http.StatusBadGateway, http.StatusServiceUnavailable:
+		return isRead(req) || isMarked(req)
+	case http.StatusGatewayTimeout:
+		return isRead(req)
+	}
+	return false
+}
+
+// didNothing reports whether an outcome says that the upstream surely did nothing, and
+// may do it another time.
+func didNothing(res *http.Response, err error) bool {
+	if err != nil {
+		return errors.Is(err, ErrNotSent)
+	}
+	return res.StatusCode == http.StatusTooManyRequests
+}
+
+func isRead(req *http.Request) bool {
+	return req.Method == http.MethodGet || req.Method == http.MethodHead
+}
+
+func isMarked(req *http.Request) bool {
+	values, ok := req.Header[repeatKey]
+	return ok && len(values) == 0
+}
+
+// outcome returns the last try's outcome as that of all: a last try that did nothing
+// does not say that an earlier one did nothing either.
+func outcome(req *http.Request, res *http.Response, err error, unclear bool) (*http.Response, error) {
+	if !unclear || isRead(req) || !didNothing(res, err) {
+		return res, err
+	}
+	if err == nil {
+		err = fmt.Errorf("answered with status %d", res.StatusCode)
+		discard(res)
+	}
+	return nil, fmt.Errorf("%v; an earlier try may have been carried out", err) // not ErrNotSent
+}
+
+func hasBody(req *http.Request) bool { return req.Body != nil && req.Body != http.NoBody }
+
+// repeated returns req with its body from the start.
+func repeated(req *http.Request) (*http.Request, error) {
+	if !hasBody(req) {
+		return req, nil
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, fmt.Errorf("send the body again: %w", err)
+	}
+	again := *req
+	again.Body = body
+	return &again, nil
+}
+
+// wait returns after d, or with its cause as soon as ctx is done.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// discard frees the connection of an answer that is of no use.
+func discard(res *http.Response) {
+	if res != nil {
+		_, _ = io.CopyN(io.Discard, res.Body, drainable) // without its end the connection is closed
+		res.Body.Close()
+	}
+}
