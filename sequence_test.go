@@ -159,6 +159,20 @@ func TestMarksWithoutNotes(t *testing.T) {
 	})
 }
 
+// TestLeavingDeleted: a user whose account was deleted with the state DELETED has none when
+// it leaves that state, and can be registered again.
+func TestLeavingDeleted(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, nil)
+	withAnn(h)
+	h.must("POST", "/users/<id1>/soft-delete", "")
+	h.must("POST", "/users/state", `[{"filter":{"_id":"<id1>"},"stateTo":"TRASH"}]`)
+	h.checkBelonging()
+	h.must("POST", "/users/register", `{"_id":"<id1>","password":"correct horse"}`)
+	h.must("POST", "/users/state", `[{"filter":{"_id":"<id1>"},"stateTo":"PUBLIC"}]`)
+	h.must("POST", "/oauth/token", `{"username":"ann","password":"correct horse"}`)
+}
+
 // checkBelonging reports marks that stay, and users whose authUserId leads nowhere
 // though they are not DELETED.
 func (h *harness) checkBelonging() {

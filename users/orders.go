@@ -75,7 +75,7 @@ func (s *Service) patchOrder(p *patch) []step {
 
 // stateOrder moves a user to the next state, which the store's transition table
 // allows. An account is deleted only behind the state DELETED, which is left again
-// when that fails.
+// when that fails. Who leaves that state later has no account any more.
 func (s *Service) stateOrder(user crud.Document, to string) []step {
 	move := s.moveUser(user, to)
 	id := accountID(user)
@@ -86,6 +86,8 @@ func (s *Service) stateOrder(user crud.Document, to string) []step {
 		return []step{move, s.deleteAccount(id)}
 	case s.mayLogIn(inState(user, to)):
 		return []step{move, s.unblockAccount(id, s.mayLogIn(user))}
+	case text(user, "__STATE__") == crud.Deleted:
+		return []step{s.blockAccount(id, false), move, s.forgetGone(id)}
 	default:
 		return []step{s.blockAccount(id, s.mayLogIn(user)), move}
 	}

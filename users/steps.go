@@ -138,6 +138,21 @@ func (s *Service) forgetAccount(ctx context.Context, id string) error {
 	return err
 }
 
+// forgetGone takes the id of an account off its user if the provider does not know the
+// account any more, so that the user can be registered again.
+func (s *Service) forgetGone(id string) step {
+	return step{
+		name: "forget account",
+		do: func(ctx context.Context) error {
+			_, err := s.provider.Account(ctx, id)
+			if errors.Is(err, providers.ErrNotFound) {
+				return s.forgetAccount(ctx, id)
+			}
+			return err
+		},
+	}
+}
+
 // patch is a change of a user.
 type patch struct {
 	userID     string

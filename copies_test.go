@@ -1,0 +1,303 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"user-manager/crud"
+	"user-manager/crud/crudtest"
+	"user-manager/crud/embedded"
+	"user-manager/providers"
+	"user-manager/providers/fake"
+)
+
+// copies are several copies of the service on one store over the network and one
+// provider.
+type copies struct {
+	*harness // what looks at store and provider, beside the copies
+	store    *crudtest.Server
+	members  []*member
+}
+
+// A member is one of the copies.
+type member struct {
+	*harness
+	stop context.CancelFunc
+	work errgroup.Group // what the process does besides answering
+}
+
+// slowProvider takes some time for each call, so that operations of several copies come
+// between each other.
+type slowProvider struct {
+	providers.Provider
+	pause func()
+}
+
+func (p slowProvider) Create(ctx context.Context, a providers.NewAccount) (providers.Account, error) {
+	p.pause()
+	defer p.pause()
+	return p.Provider.Create(ctx, a)
+}
+
+func (p slowProvider) Update(ctx context.Context, id string, c providers.Change) (providers.Account, error) {
+	p.pause()
+	defer p.pause()
+	return p.Provider.Update(ctx, id, c)
+}
+
+func (p slowProvider) Delete(ctx context.Context, id string) error {
+	p.pause()
+	defer p.pause()
+	return p.Provider.Delete(ctx, id)
+}
+
+// A jitter is a latency by chance. It may be used by several goroutines.
+type jitter struct {
+	mu  sync.Mutex
+	rng *rand.Rand // guarded by mu
+}
+
+func (j *jitter) latency() time.Duration {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return time.Duration(j.rng.IntN(5000)) * time.Microsecond
+}
+
+// newCopies starts n copies in a bubble. The store has fixed schemas, and a latency by
+// chance.
+func newCopies(t *testing.T, n int, seed uint64) *copies {
+	t.Helper()
+	usersOf := embedded.Users("/users")
+	db, err := embedded.Open(t.Context(), embedded.Config{Path: ":memory:", Collections: append(fake.Collections(),
+		usersOf, embedded.Groups("/ums-config"), embedded.Roles("/roles"), embedded.Journal("/journal"), embedded.Jobs("/jobs"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	beside, err := crud.New("http://embedded", crud.InProcess(db), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chance := &jitter{rng: rand.New(rand.NewPCG(seed, 5))}
+	c := &copies{store: &crudtest.Server{Store: db, Latency: func(string) time.Duration { return chance.latency() }}}
+	c.store.ListenInMemory()
+	t.Cleanup(func() { c.store.Close() })
+	provider, err := providers.Open(t.Context(), "fake", providers.Settings{Getenv: func(string) string { return "" }, Log: slog.New(slog.DiscardHandler), Local: beside})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { provider.(io.Closer).Close() })
+	c.harness = &harness{t: t, client: beside, provider: provider, seen: newPlaceholders()}
+	groups, err := readGroups(strings.NewReader(string(demoGroups)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := beside.Collection("/ums-config").InsertAll(t.Context(), groups); err != nil {
+		t.Fatal(err)
+	}
+	slow := slowProvider{provider, func() { <-time.After(chance.latency()) }}
+	for i := range n {
+		c.members = append(c.members, c.join(i, slow))
+	}
+	return c
+}
+
+// join starts one more copy.
+func (c *copies) join(i int, provider providers.Provider) *member {
+	c.t.Helper()
+	env := environment(map[string]string{
+		"CRUD_SERVICE": c.store.URL, "USERS_CRUD_ENDPOINT": "/users", "UMS_CONFIG_CRUD_ENDPOINT": "/ums-config",
+		"ROLES_CRUD_ENDPOINT": "/roles", "JOURNAL_CRUD_ENDPOINT": "/journal", "JOBS_CRUD_ENDPOINT": "/jobs", "RANDOM_PWD_GEN": "false",
+	})
+	cfg, err := loadConfig(env)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	transport := &http.Transport{DialContext: c.store.Dial, MaxIdleConnsPerHost: 64}
+	c.t.Cleanup(transport.CloseIdleConnections)
+	s, err := newStore(cfg, c.store.URL, transport)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(c.t.Output(), nil)).With("copy", i)
+	m := &member{harness: &harness{t: c.t, client: c.client, provider: c.provider, seen: c.seen}}
+	m.api = newAPI(cfg, s, provider, log)
+	m.handler = m.api.handler()
+	if err := m.api.users.Recover(c.t.Context()); err != nil {
+		c.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(c.t.Context())
+	m.stop = stop
+	m.work.Go(func() error { return m.api.users.Run(ctx) })
+	m.work.Go(func() error { return m.api.jobs.Run(ctx) })
+	return m
+}
+
+// close stops the copies, and waits for them.
+func (c *copies) close() {
+	c.t.Helper()
+	for _, m := range c.members {
+		m.stop()
+		if err := m.work.Wait(); err != nil {
+			c.t.Error(err)
+		}
+	}
+}
+
+// checkTogether reports users and accounts that do not belong together or do not say the
+// same.
+func (c *copies) checkTogether() {
+	c.t.Helper()
+	if err := c.failClosed(false); err != nil {
+		c.t.Error(err)
+	}
+	accounts := map[string]crud.Document{}
+	for _, account := range c.all("/fake/accounts") {
+		accounts[accountID(account)] = account
+	}
+	owners := map[string]int{}
+	for _, user := range c.all("/users") {
+		id, linked := user["authUserId"].(string)
+		account := accounts[id]
+		if linked && account == nil && user["__STATE__"] != "DELETED" {
+			c.t.Errorf("a user in %v has the authUserId %s, of no account", user["__STATE__"], id)
+		}
+		if account == nil {
+			continue
+		}
+		owners[id]++
+		if account["email"] != user["email"] || (account["blocked"] == true) != (user["blocked"] == true || user["__STATE__"] != "PUBLIC") {
+			c.t.Errorf("the user %v (%v, blocked %v) has the account %v (blocked %v)", user["email"], user["__STATE__"], user["blocked"], account["email"], account["blocked"])
+		}
+	}
+	for id := range accounts {
+		if owners[id] != 1 {
+			c.t.Errorf("account %s has %d users", id, owners[id])
+		}
+	}
+}
+
+// settled waits until no copy has anything left to settle and no job runs, and long enough
+// for notes to be closed.
+func (c *copies) settled() {
+	c.t.Helper()
+	<-time.After(10 * time.Minute)
+	for _, note := range c.all("/journal") {
+		if note["kind"] != "process" {
+			c.t.Errorf("the journal still has %v", note)
+		}
+	}
+	for _, job := range c.all("/jobs") {
+		if status := job["status"]; job["type"] == "job" && status != "completed" && status != "failed" {
+			c.t.Errorf("a job is still %v", status)
+		}
+	}
+}
+
+// TestTwoCopies has two copies of the service take random requests for the same few users,
+// with jobs and an import among them. In the end nobody can log in who must not, users and
+// accounts belong together and say the same, and no request was answered with a mistake of
+// the service's own.
+func TestTwoCopies(t *testing.T) {
+	t.Parallel()
+	seeds := 60
+	if testing.Short() {
+		seeds = 6
+	}
+	for seed := range seeds {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { twoCopies(t, uint64(seed)) })
+		})
+	}
+}
+
+const sharedUsers = 4
+
+func twoCopies(t *testing.T, seed uint64) {
+	c := newCopies(t, 2, seed)
+	defer c.close()
+	rng := rand.New(rand.NewPCG(seed, 7))
+	for i := range sharedUsers {
+		body := fmt.Sprintf(`{"userGroup":"customers","email":"u%d@example.com","password":"correct horse"}`, i)
+		path := "/users/?sendResetPwdEmail=false"
+		if rng.IntN(2) == 0 {
+			path += "&postponeAuthUserCreation=true"
+		}
+		c.members[0].must("POST", path, body)
+	}
+	var ids []string
+	for _, user := range c.all("/users") {
+		ids = append(ids, user["_id"].(string))
+	}
+	var clients errgroup.Group
+	for client := range 6 {
+		m, rng := c.members[client%2], rand.New(rand.NewPCG(seed, uint64(client)+100))
+		clients.Go(func() error {
+			for range 8 {
+				method, path, body, header := randomRequest(rng, ids)
+				got := m.call(method, path, body, header...)
+				refused := strings.Contains(got.body, "404 status code") || strings.Contains(got.body, "E11000")
+				if got.status >= 500 && !refused {
+					t.Errorf("%s %s %s = %d %s", method, path, body, got.status, got.body)
+				}
+			}
+			return nil
+		})
+	}
+	_ = clients.Wait()
+	c.settled()
+	c.checkTogether()
+}
+
+// randomRequest makes a request of any kind for one of the users, or some.
+func randomRequest(rng *rand.Rand, ids []string) (method, path, body string, header []string) {
+	n := rng.IntN(len(ids))
+	id, email := ids[n], fmt.Sprintf("u%d@example.com", n)
+	state := []string{"PUBLIC", "DRAFT", "TRASH"}[rng.IntN(3)]
+	switch rng.IntN(12) {
+	case 0, 1:
+		return "PATCH", "/users/" + id, `{"blocked":true}`, nil
+	case 2, 3:
+		return "PATCH", "/users/" + id, `{"blocked":false}`, nil
+	case 4:
+		return "PATCH", "/users/" + id, fmt.Sprintf(`{"email":"x%d@example.com"}`, rng.IntN(100)), nil
+	case 5:
+		return "POST", "/users/state", `[{"filter":{"_id":"` + id + `"},"stateTo":"` + state + `"}]`, nil
+	case 6:
+		return "POST", "/users/register", `{"_id":"` + id + `"}`, nil
+	case 7:
+		if rng.IntN(3) == 0 {
+			return "DELETE", "/users/" + id, "", nil
+		}
+		return "POST", "/users/" + id + "/soft-delete", "", nil
+	case 8:
+		return "POST", "/users/", `{"userGroup":"customers","email":"` + email + `"}`, nil
+	case 9, 10:
+		var list []string
+		for _, id := range ids {
+			list = append(list, `{"filter":{"userId":"`+id+`"}}`)
+		}
+		return "POST", "/jobs/bulk-activation", "[" + strings.Join(list, ",") + "]", nil
+	default:
+		var rows strings.Builder
+		rows.WriteString("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"u.csv\"\r\nContent-Type: text/csv\r\n\r\n_id,blocked,name\n")
+		for _, id := range slices.Backward(ids) {
+			fmt.Fprintf(&rows, "%s,%v,Row\n", id, rng.IntN(2) == 0)
+		}
+		rows.WriteString("\r\n--b--\r\n")
+		return "PATCH", "/users/import", rows.String(), []string{"Content-Type: multipart/form-data; boundary=b"}
+	}
+}
