@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -196,10 +194,8 @@ func ownIndexes(def embedded.Definition) []embedded.Index {
 	return slices.DeleteFunc(slices.Clone(def.Indexes), func(ix embedded.Index) bool { return slices.Contains(standardNames, ix.Name) })
 }
 
-// TestPlatformGroups: the users collection, which takes no other fields, has those of
-// every group, and none beside.
-func TestPlatformGroups(t *testing.T) {
-	t.Parallel()
+func platformGroups(t *testing.T) []crud.Document {
+	t.Helper()
 	file, err := os.Open(platformExample + "user-groups.json")
 	if err != nil {
 		t.Fatal(err)
@@ -209,8 +205,15 @@ func TestPlatformGroups(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return groups
+}
+
+// TestPlatformGroups: the users collection, which takes no other fields, has those of
+// every group, and none beside.
+func TestPlatformGroups(t *testing.T) {
+	t.Parallel()
 	wanted := map[string]bool{}
-	for _, group := range groups {
+	for _, group := range platformGroups(t) {
 		properties := group["crudSchema"].(crud.Document)["properties"].(crud.Document)
 		for name := range properties {
 			wanted[name] = true
@@ -222,67 +225,5 @@ func TestPlatformGroups(t *testing.T) {
 	}
 	if diff := cmp.Diff(wanted, declared); diff != "" {
 		t.Errorf("fields of the groups (-) and of the users collection (+):\n%s", diff)
-	}
-}
-
-// TestPlatformWalk runs the service as the example configures it, on the embedded store
-// with the example's collections.
-func TestPlatformWalk(t *testing.T) {
-	t.Parallel()
-	env := readPlatformEnvironment(t).with(map[string]string{
-		"CRUD_SERVICE": "embedded", "COLLECTION_DEFINITION_FOLDER": platformExample + "collections", "USER_GROUPS_FILE": platformExample + "user-groups.json",
-		"ALLOW_FAKE_PROVIDER": "true", "RANDOM_PWD_GEN": "false",
-	})
-	const rows = "userGroup;username;email;name;surname;rooms;specialties;address.city\n" +
-		"customer;;bo@example.com;Bo;Berg;;;Oslo\n" +
-		"doctor;dee;dee@example.com;;Dunn;3;[cardiology, surgery];\n"
-	imported := exchange{request: "PATCH /users/import", body: multipartBody(t, []string{`delimiter=";"`, "file"}, []byte(rows)), header: multipartType,
-		status: 200, want: `{"updated":[],"inserted":["<id3>","<id4>"],"invalid":[]}`}
-	ann := `{"userGroup":"customer","username":"ann","email":"ann@example.com","password":"correct horse","name":"Ann","surname":"Lee","birthDate":"1990-04-01","address":{"city":"Rome"}}`
-	steps := conversationOf(
-		exchange{request: noMail, body: ann, status: 200, want: aCreated},
-		on400(noMail, `{"userGroup":"customer","email":"x@example.com","name":"X","surname":"Y","rooms":2}`,
-			`the user does not match the schema of group "customer": rooms: is not declared by the schema`),
-		exchange{request: "GET /users/?_p=email,authUserId", status: 200, want: `[{"_id":"<id1>","email":"ann@example.com","authUserId":"fake|<id2>"}]`},
-		login(200, tokens),
-		exchange{request: "PATCH /users/<id1>", body: `{"name":"Anna","newsletter":true}`, status: 200, want: "*"},
-		imported,
-		activates("<id3>", "<id4>"), shows("<job1>", summary(0, 0, 2)),
-		exchange{request: "POST /users/<id1>/soft-delete", status: 204},
-		exchange{request: "DELETE /users/<id1>", status: 204},
-		exchange{request: "GET /users/count?_st=PUBLIC,DRAFT,TRASH,DELETED", status: 200, want: "2"},
-		exchange{request: "GET /crud/ums-journal/", status: 404, want: "*"},
-		exchange{request: "GET /-/check-up", status: 200, want: `{"name":"user-manager","status":"OK","version":"dev","unsettledOperations":0}`},
-	).steps
-	synctest.Test(t, func(t *testing.T) {
-		h := newHarness(t, env)
-		for _, step := range steps {
-			h.checkExchange(step)
-		}
-		h.checkPairing()
-		if left := h.all("/ums-journal"); len(left) != 0 {
-			t.Errorf("the journal still has %v", left)
-		}
-		if left := h.all("/ums-jobs"); len(left) != 2 { // the job and its part
-			t.Errorf("the jobs collection has %v", left)
-		}
-	})
-}
-
-// checkExchange makes a request and compares its answer, as JSON; or lets a minute pass.
-func (h *harness) checkExchange(e exchange) {
-	h.t.Helper()
-	if e == passes {
-		h.pass(time.Minute)
-		return
-	}
-	method, path, _ := strings.Cut(e.request, " ")
-	var header []string
-	if e.header != "" {
-		header = append(header, e.header)
-	}
-	got := h.call(method, path, e.body, header...)
-	if got.status != e.status || e.want != "*" && !sameJSON(got.body, e.want) {
-		h.t.Errorf("%s %s\n got %d %s\nwant %d %s", e.request, e.body, got.status, got.body, e.status, e.want)
 	}
 }
