@@ -59,6 +59,7 @@ type storeConfig struct {
 	users, groups, roles, journal, jobs string // paths; "" means none
 	path, sync                          string
 	expose                              bool
+	connections                         int                   // to a CRUD Service over the network
 	firstGroups                         []document.Document   // what an empty store starts with
 	declared                            []embedded.Definition // by files
 }
@@ -193,6 +194,8 @@ func (r *reader) store() storeConfig {
 		path:    r.text("EMBEDDED_PATH"),
 		sync:    r.oneOf("EMBEDDED_SYNC", "full", "normal"),
 		expose:  r.flag("EMBEDDED_CRUD_EXPOSE"),
+
+		connections: r.number("CRUD_MAX_CONNECTIONS", 1, 10_000),
 	}
 	service := r.text("CRUD_SERVICE")
 	if service == "" && s.users != "" {

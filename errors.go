@@ -64,7 +64,16 @@ func blames(failed *upstream.Error) bool {
 	if failed.Status == http.StatusNotFound {
 		return errors.Is(failed, crud.ErrNotFound) || errors.Is(failed, providers.ErrNotFound)
 	}
-	return slices.Contains(blaming, failed.Status)
+	return slices.Contains(blaming, blame(failed))
+}
+
+// blame is the status of an upstream's failure for our client: the upstream's own, but
+// for a duplicate that the store answers with 500, as it does when a change makes one.
+func blame(failed *upstream.Error) int {
+	if failed.Status == http.StatusInternalServerError && errors.Is(failed, crud.ErrDuplicate) {
+		return http.StatusConflict
+	}
+	return failed.Status
 }
 
 // classify returns what the client is told of err: 500 and nothing more unless we
@@ -103,14 +112,14 @@ func (a *api) classifyUpstream(operation *operationError, failed *upstream.Error
 	case operation.refusal == passCredentials && errors.Is(failed, providers.ErrUnauthorized):
 		return http.StatusUnauthorized, own
 	case operation.refusal == passData && blames(failed) && !errors.Is(operation, users.ErrJournal):
-		return failed.Status, own
+		return blame(failed), own
 	}
 	message = operation.Error()
-	if failed.Message != "" && slices.Contains(blaming, failed.Status) && failed.Status != http.StatusNotFound {
+	if status := blame(failed); failed.Message != "" && slices.Contains(blaming, status) && status != http.StatusNotFound {
 		message = fmt.Sprintf("%s: %s", message, failed.Message)
 	}
-	if operation.refusal == documented500 && a.passRefusals && failed.Refused() {
-		return failed.Status, message
+	if status := blame(failed); operation.refusal == documented500 && a.passRefusals && failed.Refused() && status/100 == 4 {
+		return status, message
 	}
 	return http.StatusInternalServerError, message
 }

@@ -19,6 +19,7 @@ var settings = []setting{
 	{"UPSTREAM_ERROR_STATUS", "500", "`500`, or `passthrough`: where an upstream's failure is documented as a 500, its own 4xx status is given instead"},
 	// The store
 	{"CRUD_SERVICE", "", "`embedded`, or name or URL of a CRUD Service; unset: `embedded`, or `crud-service` when `USERS_CRUD_ENDPOINT` is set"},
+	{"CRUD_MAX_CONNECTIONS", "256", "connections to a CRUD Service over the network; calls beyond wait for one"},
 	{"USERS_CRUD_ENDPOINT", "", "path of the users collection; embedded: `/users` when unset"},
 	{"UMS_CONFIG_CRUD_ENDPOINT", "", "path of the user groups collection; embedded: `/ums-config` when unset"},
 	{"ROLES_CRUD_ENDPOINT", "", "path of the roles collection, for `permissions`; embedded: `/roles` when unset"},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"user-manager/providers"
+	"user-manager/upstream"
 )
 
 // serviceName is what the status routes call the service.
@@ -22,6 +23,8 @@ type status struct {
 	Message string `json:"message,omitempty"`
 	// Unsettled counts the operations under way or left to be settled; check-up only.
 	Unsettled *int `json:"unsettledOperations,omitempty"`
+	// Upstreams are those over the network; check-up only.
+	Upstreams []upstream.State `json:"upstreams,omitempty"`
 }
 
 // healthz handles GET /-/healthz.
@@ -29,7 +32,8 @@ func (a *api) healthz(w http.ResponseWriter, r *http.Request) error {
 	return a.writeStatus(w, status{}, nil)
 }
 
-// ready handles GET /-/ready: users can be read and written.
+// ready handles GET /-/ready: users can be read and written. While the store is not called
+// for now, this call is what finds out that it is there again, as any other is.
 func (a *api) ready(w http.ResponseWriter, r *http.Request) error {
 	return a.writeStatus(w, status{}, a.checkStore(r.Context()))
 }
@@ -44,7 +48,7 @@ func (a *api) checkUp(w http.ResponseWriter, r *http.Request) error {
 		err = a.store.inspect(r.Context())
 	}
 	unsettled := a.users.Unsettled()
-	return a.writeStatus(w, status{Unsettled: &unsettled}, err)
+	return a.writeStatus(w, status{Unsettled: &unsettled, Upstreams: a.store.state()}, err)
 }
 
 func (a *api) checkStore(ctx context.Context) error {

@@ -12,6 +12,7 @@ import (
 	"user-manager/crud"
 	"user-manager/crud/embedded"
 	"user-manager/providers/fake"
+	"user-manager/upstream"
 )
 
 //go:embed demo-groups.json
@@ -21,7 +22,8 @@ var demoGroups []byte
 type store struct {
 	name     string // for the log
 	client   *crud.Client
-	embedded *embedded.Store // nil for a CRUD Service over the network
+	embedded *embedded.Store   // nil for a CRUD Service over the network
+	network  *upstream.Network // nil for the embedded store
 
 	users, groups        crud.Collection
 	roles, journal, jobs *crud.Collection // nil: there is none
@@ -32,15 +34,13 @@ func openStore(ctx context.Context, cfg config, log *slog.Logger) (*store, error
 	if cfg.store.url == "" {
 		return openEmbedded(ctx, cfg, log)
 	}
-	return newStore(cfg, cfg.store.url, networkTransport())
-}
-
-// networkTransport keeps as many connections to the one CRUD Service as there are
-// calls at once: with net/http's own two, the others would be opened anew each time.
-func networkTransport() http.RoundTripper {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConns, t.MaxIdleConnsPerHost = 256, 256
-	return t
+	network := crud.Network(cfg.store.connections, cfg.upstreamTimeout, log)
+	s, err := newStore(cfg, cfg.store.url, network)
+	if err != nil {
+		return nil, err
+	}
+	s.network = network
+	return s, nil
 }
 
 func newStore(cfg config, url string, transport http.RoundTripper) (*store, error) {
@@ -136,6 +136,14 @@ func (s *store) inspect(ctx context.Context) error {
 		return nil
 	}
 	return s.embedded.Check(ctx)
+}
+
+// state tells whether a store over the network is called.
+func (s *store) state() []upstream.State {
+	if s.network == nil {
+		return nil
+	}
+	return []upstream.State{s.network.State()}
 }
 
 // local returns the client of the embedded store, or nil.

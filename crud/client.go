@@ -5,6 +5,7 @@ package crud
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +13,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"user-manager/upstream"
@@ -39,6 +42,8 @@ type Client struct {
 	base      *url.URL
 	transport http.RoundTripper
 	timeout   time.Duration
+
+	mostPerPage atomic.Int64 // documents of a list, as the service has said; 0: it has not
 }
 
 // New returns a client of the service at base, such as "http://crud-service". Each
@@ -74,7 +79,9 @@ type call struct {
 	method, path, route string
 	query               url.Values
 	header              http.Header
-	body                any // sent as JSON; nil: no body
+	body                any  // sent as JSON; nil: no body
+	single              bool // it is about one document
+	twice               bool // it may be made again when its outcome is not known
 }
 
 // do makes the call and returns the body of a 2xx answer. Every failure is an
@@ -82,31 +89,44 @@ type call struct {
 func (c *Client) do(ctx context.Context, call call) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	failed := func(status int, message string, err error) *upstream.Error {
-		return &upstream.Error{Service: Service, Route: call.method + " " + call.route, Status: status, Message: message, Err: err}
-	}
+	route := call.method + " " + call.route
 	req, err := c.request(ctx, call)
 	if err != nil {
-		return nil, failed(http.StatusBadRequest, "the request cannot be encoded", err)
+		return nil, &upstream.Error{Service: Service, Route: route, Status: http.StatusBadRequest, Message: "the request cannot be encoded", Err: err}
 	}
 	res, err := c.transport.RoundTrip(req)
 	if err != nil {
-		return nil, failed(0, "", err)
+		return nil, upstream.Unanswered(Service, route, err)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, upstream.Unanswered(Service, route, fmt.Errorf("read answer: %w", err))
 	case err != nil:
-		return nil, failed(0, "", fmt.Errorf("read answer: %w", err))
+		return nil, upstream.Unanswered(Service, route, fmt.Errorf("%w: it breaks off: %w", upstream.ErrAnswer, err))
 	case len(body) > maxAnswer:
-		return nil, failed(0, "", fmt.Errorf("answer is larger than %d bytes", maxAnswer))
+		return nil, upstream.Unanswered(Service, route, fmt.Errorf("%w: it is larger than %d bytes", upstream.ErrAnswer, maxAnswer))
 	case res.StatusCode < 200 || res.StatusCode > 299:
-		message := errorMessage(body)
-		refused := failed(res.StatusCode, message, refusal(res.StatusCode, message))
-		refused.RetryAfter = upstream.ParseRetryAfter(res.Header.Get("Retry-After"), time.Now())
-		return nil, refused
+		return nil, refused(call, res, body)
 	}
 	return body, nil
+}
+
+// refused returns the error of an answer that is not 2xx. A duplicate that was to be made
+// in one document was not made.
+func refused(call call, res *http.Response, body []byte) *upstream.Error {
+	said := errorOf(body)
+	kind := said.kind(res.StatusCode)
+	return &upstream.Error{
+		Service:    Service,
+		Route:      call.method + " " + call.route,
+		Status:     res.StatusCode,
+		Message:    said.message,
+		Err:        kind,
+		RetryAfter: upstream.ParseRetryAfter(res.Header.Get("Retry-After"), time.Now()),
+		NotDone:    call.single && kind == ErrDuplicate,
+	}
 }
 
 func (c *Client) request(ctx context.Context, call call) (*http.Request, error) {
@@ -135,33 +155,54 @@ func (c *Client) request(ctx context.Context, call call) (*http.Request, error) 
 	if call.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	upstream.Once(req.Header)
+	if call.twice {
+		upstream.Repeatable(req.Header)
+	}
 	return req, nil
 }
 
-// errorMessage returns the message of an error body, or "" when it has none.
-func errorMessage(body []byte) string {
+// A refusal is what an error body says.
+type refusal struct{ message, code string }
+
+// errorOf reads an error body. One that is not the service's says nothing.
+func errorOf(body []byte) refusal {
 	var answer struct {
 		Message string `json:"message"`
 		Error   string `json:"error"`
+		Code    any    `json:"code"`
 	}
 	if json.Unmarshal(body, &answer) != nil {
-		return ""
+		return refusal{}
 	}
-	if answer.Message == "" {
-		return answer.Error
+	r := refusal{message: cmp.Or(answer.Message, answer.Error)}
+	switch code := answer.Code.(type) {
+	case string:
+		r.code = code
+	case float64:
+		r.code = strconv.FormatFloat(code, 'f', -1, 64)
 	}
-	return answer.Message
+	return r
 }
 
-// refusal tells the kind of a failed call. A 404 means that there is no such document
-// only in the service's own words: a gateway's, or that of a collection which is not
-// there, must not be taken for it. The service answers a duplicate with 409 on insert,
-// and with the database's own error on a patch.
-func refusal(status int, message string) error {
+// duplicateCode is the database's number of a duplicate, and duplicateWords are in its
+// message, alone or behind what it was doing.
+const (
+	duplicateCode  = "11000"
+	duplicateWords = "E11000 duplicate key error"
+)
+
+// kind tells the kind of a refusal. A 404 means that there is no such document only in the
+// service's own words: a gateway's, or that of a collection which is not there, must not
+// be taken for it. The service answers a duplicate with 409 on insert, and with the
+// database's own error, a 500, on a patch.
+func (r refusal) kind(status int) error {
 	switch {
-	case status == http.StatusNotFound && strings.EqualFold(message, "not found"):
+	case status == http.StatusNotFound && strings.EqualFold(r.message, "not found"):
 		return ErrNotFound
-	case status == http.StatusConflict, strings.HasPrefix(message, "E11000"):
+	case status == http.StatusConflict, strings.HasPrefix(r.message, "E11000"):
+		return ErrDuplicate
+	case status == http.StatusInternalServerError && (r.code == duplicateCode || strings.Contains(r.message, duplicateWords)):
 		return ErrDuplicate
 	}
 	return nil

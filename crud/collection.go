@@ -1,14 +1,17 @@
 package crud
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,10 +29,11 @@ const (
 // AllStates is a query's States when the state does not matter.
 var AllStates = []string{Public, Draft, Trash, Deleted}
 
-// pageSize is the most documents that a list gives at once.
-const pageSize = 200
-
 // A Query selects documents. The zero value selects all that are PUBLIC.
+//
+// Filters go in URLs. One that makes a URL longer than proxies bear is a refusal with
+// status 400, unless the method says that it splits queries: then a list of values ("$in")
+// on top of the filter, or in an "$and" there, may be of any length.
 type Query struct {
 	Filter map[string]any // a MongoDB query, "_q"; nil for none
 	States []string       // "_st"; nil means PUBLIC
@@ -139,57 +143,34 @@ func (c Collection) List(ctx context.Context, q Query) ([]Document, error) {
 // ListJSON returns what [Collection.List] decodes, as the service wrote it, for a caller
 // that may know it already.
 func (c Collection) ListJSON(ctx context.Context, q Query) ([]byte, error) {
-	params, err := q.values()
-	if err != nil {
-		return nil, c.unencodable(http.MethodGet, err)
+	page, limit, err := c.page(ctx, q, 0)
+	if err != nil || limit == q.Limit {
+		return page, err
 	}
-	return c.client.do(ctx, call{method: http.MethodGet, path: c.path + "/", route: c.path + "/", query: params, header: c.header})
+	return c.gather(ctx, q, page, limit)
 }
 
-// All yields every document that q selects, read in pages in the order of their
-// ids; q's Sort and Limit are not looked at. A document that is changed meanwhile
-// is yielded once all the same. The first error ends it.
+// All yields every document that q selects, each once, read in pages in the order of
+// their ids; q's Sort and Limit are not looked at. A document that is changed meanwhile
+// is yielded once all the same. The first error ends it. It splits q, and then the order
+// is that of the ids within each piece.
 func (c Collection) All(ctx context.Context, q Query) iter.Seq2[Document, error] {
 	return func(yield func(Document, error) bool) {
-		filter := q.Filter
-		for {
-			page := Query{Filter: filter, States: q.States, Fields: q.Fields, Sort: "_id", Limit: pageSize}
-			docs, err := c.List(ctx, page)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, doc := range docs {
-				if !yield(doc, nil) {
-					return
-				}
-			}
-			if len(docs) < pageSize {
-				return
-			}
-			filter = map[string]any{"_id": map[string]any{"$gt": docs[len(docs)-1]["_id"]}}
-			if q.Filter != nil {
-				filter = map[string]any{"$and": []any{q.Filter, filter}}
-			}
+		page := Query{Filter: q.Filter, States: q.States, Fields: q.Fields, Sort: "_id", Limit: pageSize}
+		whole, err := c.split(http.MethodGet, "/", page, pagingRoom)
+		if err != nil {
+			yield(nil, err)
+			return
 		}
-	}
-}
-
-// maxList is how many bytes of a URL a list of values may take: with all else a URL
-// stays below 8 KiB, which every proxy bears.
-const maxList = 6 << 10
-
-// AllIn yields every document that q selects whose field has one of the values, as
-// [Collection.All] does, the values a few at a time: so there may be any number. A
-// document is yielded once for each time that its value is given.
-func (c Collection) AllIn(ctx context.Context, field string, values []string, q Query) iter.Seq2[Document, error] {
-	return func(yield func(Document, error) bool) {
-		for some := range lists(values) {
-			in := map[string]any{field: map[string]any{"$in": some}}
-			if q.Filter != nil {
-				in = map[string]any{"$and": []any{q.Filter, in}}
-			}
-			for doc, err := range c.All(ctx, Query{Filter: in, States: q.States, Fields: q.Fields}) {
+		seen := map[any]bool{}
+		for piece := range whole.pieces() {
+			for doc, err := range c.walk(ctx, piece) {
+				if err == nil && !whole.disjoint() {
+					if seen[doc["_id"]] {
+						continue
+					}
+					seen[doc["_id"]] = true
+				}
 				if !yield(doc, err) || err != nil {
 					return
 				}
@@ -198,31 +179,17 @@ func (c Collection) AllIn(ctx context.Context, field string, values []string, q 
 	}
 }
 
-// lists cuts values into pieces that fit a URL, each of at least one value and at most
-// a page.
-func lists(values []string) iter.Seq[[]string] {
-	return func(yield func([]string) bool) {
-		for len(values) > 0 {
-			n, size := 0, 0
-			for n < len(values) && n < pageSize {
-				size += listed(values[n])
-				if n > 0 && size > maxList {
-					break
-				}
-				n++
-			}
-			if !yield(values[:n]) {
-				return
-			}
-			values = values[n:]
-		}
+// AllIn yields every document that q selects whose field has one of the values, as
+// [Collection.All] does: so there may be any number of them.
+func (c Collection) AllIn(ctx context.Context, field string, values []string, q Query) iter.Seq2[Document, error] {
+	if len(values) == 0 {
+		return func(func(Document, error) bool) {}
 	}
-}
-
-// listed is how many bytes of a URL a value takes in a list.
-func listed(value string) int {
-	text, _ := plainJSON(value) // a text can always be encoded
-	return len(url.QueryEscape(text)) + len("%2C")
+	in := map[string]any{field: map[string]any{"$in": values}}
+	if q.Filter != nil {
+		in = map[string]any{"$and": []any{q.Filter, in}}
+	}
+	return c.All(ctx, Query{Filter: in, States: q.States, Fields: q.Fields})
 }
 
 // First returns the first document that q selects, or an error with cause
@@ -239,15 +206,50 @@ func (c Collection) First(ctx context.Context, q Query) (Document, error) {
 	return docs[0], nil
 }
 
-// Count returns how many documents q selects.
+// Count returns how many documents q selects. It splits q; what is counted piece by
+// piece is not counted at one moment.
 func (c Collection) Count(ctx context.Context, q Query) (int, error) {
-	params, err := Query{Filter: q.Filter, States: q.States}.values()
+	whole, err := c.split(http.MethodGet, "/count", Query{Filter: q.Filter, States: q.States}, 0)
 	if err != nil {
-		return 0, c.unencodable(http.MethodGet, err)
+		return 0, err
 	}
-	var n int
-	err = c.decode(ctx, http.MethodGet, "/count", params, nil, &n)
-	return n, err
+	if !whole.disjoint() {
+		n := 0
+		for _, err := range c.All(ctx, Query{Filter: q.Filter, States: q.States, Fields: []string{"_id"}}) {
+			if err != nil {
+				return 0, err
+			}
+			n++
+		}
+		return n, nil
+	}
+	return c.sum(ctx, http.MethodGet, "/count", whole, nil)
+}
+
+// sum calls a route for each piece of a query and adds up the numbers that it answers
+// with. With an error it returns how many there were before.
+func (c Collection) sum(ctx context.Context, method, below string, whole split, body Document) (int, error) {
+	sum := 0
+	for piece := range whole.pieces() {
+		params, err := c.params(method, below, piece)
+		if err != nil {
+			return sum, partial(err, sum > 0)
+		}
+		var n int
+		if err := c.decode(ctx, method, below, params, body, &n); err != nil {
+			return sum, partial(err, sum > 0)
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+// partial notes in an error that what was to be done is done in part.
+func partial(err error, done bool) error {
+	if failed, ok := errors.AsType[*upstream.Error](err); ok && done {
+		failed.Partial = true
+	}
+	return err
 }
 
 // Patch applies update, operators such as {"$set": {...}}, to the document with the
@@ -260,18 +262,21 @@ func (c Collection) Patch(ctx context.Context, id string, update Document, param
 
 // PatchAll applies update to every document that q selects and returns how many
 // there were. The service does each of them atomically, so a filter on the value to
-// be changed makes one winner among several callers.
+// be changed makes one winner among several callers. It splits q by a list of ids only:
+// a document could match two pieces by another field. With an error it returns how many
+// were changed before.
 func (c Collection) PatchAll(ctx context.Context, q Query, update Document) (int, error) {
-	params, err := Query{Filter: q.Filter, States: q.States}.values()
-	if err != nil {
-		return 0, c.unencodable(http.MethodPatch, err)
+	whole, err := c.split(http.MethodPatch, "/", Query{Filter: q.Filter, States: q.States}, 0)
+	if err == nil && !whole.disjoint() {
+		err = c.tooLong(http.MethodPatch, "/")
 	}
-	var n int
-	err = c.decode(ctx, http.MethodPatch, "/", params, update, &n)
-	return n, err
+	if err != nil {
+		return 0, err
+	}
+	return c.sum(ctx, http.MethodPatch, "/", whole, update)
 }
 
-// BulkLimit is the most items of one [Collection.PatchBulk].
+// BulkLimit is how many items of a [Collection.PatchBulk] go in one request.
 const BulkLimit = 90
 
 // A BulkPatch is one item of [Collection.PatchBulk]: what to do with the document with
@@ -282,20 +287,27 @@ type BulkPatch struct {
 	Update Document // operators
 }
 
-// PatchBulk applies at most [BulkLimit] patches and returns how many documents were
-// changed: an item that finds none is passed over. When one is refused for what it is,
-// none is applied; when the database refuses one, those before it may stay.
+// PatchBulk applies patches, [BulkLimit] in a request, and returns how many documents
+// were changed: an item that finds none is passed over. When one is refused for what it
+// is, none of its request is applied; when the database refuses one, those before it may
+// be. With an error it returns how many were changed by the requests before.
 func (c Collection) PatchBulk(ctx context.Context, patches []BulkPatch) (int, error) {
 	states := strings.Join(AllStates, ",")
-	items := make([]Document, len(patches))
-	for i, p := range patches {
-		filter := Document{"_id": p.ID, "_st": states}
-		maps.Copy(filter, p.Where)
-		items[i] = Document{"filter": filter, "update": p.Update}
+	changed := 0
+	for some := range slices.Chunk(patches, BulkLimit) {
+		items := make([]Document, len(some))
+		for i, p := range some {
+			filter := Document{"_id": p.ID, "_st": states}
+			maps.Copy(filter, p.Where)
+			items[i] = Document{"filter": filter, "update": p.Update}
+		}
+		var n int
+		if err := c.decode(ctx, http.MethodPatch, "/bulk", nil, items, &n); err != nil {
+			return changed, partial(err, changed > 0)
+		}
+		changed += n
 	}
-	var n int
-	err := c.decode(ctx, http.MethodPatch, "/bulk", nil, items, &n)
-	return n, err
+	return changed, nil
 }
 
 // Delete removes the document with the given id, whatever its state.
@@ -304,15 +316,14 @@ func (c Collection) Delete(ctx context.Context, id string) error {
 	return c.decodeByID(ctx, http.MethodDelete, id, "", params, nil, nil)
 }
 
-// DeleteAll removes every document that q selects and returns how many there were.
+// DeleteAll removes every document that q selects and returns how many there were. It
+// splits q. With an error it returns how many were removed before.
 func (c Collection) DeleteAll(ctx context.Context, q Query) (int, error) {
-	params, err := Query{Filter: q.Filter, States: q.States}.values()
+	whole, err := c.split(http.MethodDelete, "/", Query{Filter: q.Filter, States: q.States}, 0)
 	if err != nil {
-		return 0, c.unencodable(http.MethodDelete, err)
+		return 0, err
 	}
-	var n int
-	err = c.decode(ctx, http.MethodDelete, "/", params, nil, &n)
-	return n, err
+	return c.sum(ctx, http.MethodDelete, "/", whole, nil)
 }
 
 // SetState moves the document with the given id to a state if it matches the query where;
@@ -321,7 +332,7 @@ func (c Collection) DeleteAll(ctx context.Context, q Query) (int, error) {
 func (c Collection) SetState(ctx context.Context, id, to string, where Document) error {
 	query, err := plainJSON(where)
 	if err != nil {
-		return c.unencodable(http.MethodPost, err)
+		return c.unencodable(http.MethodPost, "/:id/state", "the filter cannot be encoded", err)
 	}
 	params := url.Values{"_q": {query}}
 	return c.decodeByID(ctx, http.MethodPost, id, "/state", params, Document{"stateTo": to}, nil)
@@ -357,8 +368,34 @@ func (c Collection) decodeByID(ctx context.Context, method, id, below string, pa
 		route:  c.path + "/:id" + below,
 		query:  params,
 		header: c.header,
+		single: true,
+		twice:  c.sameTwice(method, params, body),
 	}
 	return c.decodeCall(ctx, call, body, answer)
+}
+
+// setting are the operators that do no more the second time.
+var setting = []string{"$set", "$unset", "$addToSet", "$pull"}
+
+// sameTwice reports whether a write of one document can be made again when its outcome is
+// not known. A patch must not have a condition: once it is done the document may not meet
+// that any more, and seem not to be there. After a deletion it is not, which is the aim.
+func (c Collection) sameTwice(method string, params url.Values, body any) bool {
+	if method != http.MethodPatch {
+		return method == http.MethodDelete
+	}
+	for name := range params {
+		if name != "_st" {
+			return false
+		}
+	}
+	update, _ := body.(Document)
+	for operator := range update {
+		if !slices.Contains(setting, operator) {
+			return false
+		}
+	}
+	return len(c.header[upstream.ACLRowsHeader]) == 0
 }
 
 func (c Collection) decodeCall(ctx context.Context, call call, body, answer any) error {
@@ -374,17 +411,20 @@ func (c Collection) decodeCall(ctx context.Context, call call, body, answer any)
 
 // unmarshal decodes the answer of a route.
 func (c Collection) unmarshal(route string, encoded []byte, answer any) error {
-	if err := json.Unmarshal(encoded, answer); err != nil {
-		return &upstream.Error{Service: Service, Route: route, Err: fmt.Errorf("decode answer: %w", err)}
+	err := json.Unmarshal(encoded, answer)
+	if err == nil {
+		return nil
 	}
-	return nil
+	switch start := bytes.TrimSpace(encoded); {
+	case len(start) == 0:
+		err = errors.New("it is empty")
+	case start[0] == '<':
+		err = errors.New("it is a page, not JSON")
+	}
+	return &upstream.Error{Service: Service, Route: route, Err: fmt.Errorf("%w: decode answer: %w", upstream.ErrAnswer, err)}
 }
 
 // malformed is an answer that does not say what it has to.
 func (c Collection) malformed(method, below string, err error) error {
-	return &upstream.Error{Service: Service, Route: c.Route(method, below), Err: err}
-}
-
-func (c Collection) unencodable(method string, err error) error {
-	return &upstream.Error{Service: Service, Route: c.Route(method, "/"), Status: http.StatusBadRequest, Message: "the filter cannot be encoded", Err: err}
+	return &upstream.Error{Service: Service, Route: c.Route(method, below), Err: fmt.Errorf("%w: %w", upstream.ErrAnswer, err)}
 }

@@ -30,7 +30,7 @@ func (c Collection) Forward(w http.ResponseWriter, r *http.Request, below string
 			p.Out.Header = forwardHeader(p.In)
 		},
 		ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) {
-			failed = &upstream.Error{Service: Service, Route: c.Route(r.Method, below), Err: err}
+			failed = upstream.Unanswered(Service, c.Route(r.Method, below), err)
 		},
 	}
 	proxy.ServeHTTP(w, r)
@@ -51,7 +51,7 @@ func (c Collection) Open(r *http.Request, below string, params url.Values) (*htt
 	req.Header = forwardHeader(r)
 	res, err := c.client.streaming().RoundTrip(req)
 	if err != nil {
-		return nil, &upstream.Error{Service: Service, Route: c.Route(r.Method, below), Err: err}
+		return nil, upstream.Unanswered(Service, c.Route(r.Method, below), err)
 	}
 	return res, nil
 }

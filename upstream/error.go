@@ -1,6 +1,6 @@
 // Package upstream holds what the clients of all neighbouring services share: the
-// error that says which call failed and how, and the headers that follow a request
-// to the services it causes calls to.
+// error that says which call failed and how, the headers that follow a request to the
+// services it causes calls to, and the transport that bears with a network.
 package upstream
 
 import (

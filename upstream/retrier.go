@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -24,6 +25,18 @@ const repeatKey = "Idempotency-Key"
 // Repeatable marks a request with header h as safe to repeat: to do it twice is to do it
 // once. Its body must have a GetBody.
 func Repeatable(h http.Header) { h[repeatKey] = []string{} }
+
+// Once keeps net/http from making a request with header h again by itself when its
+// connection breaks: it takes a key that a caller has sent, and that is passed on, for a
+// promise of the upstream. The key goes along in small letters, which it does not know.
+func Once(h http.Header) {
+	for _, name := range []string{repeatKey, "X-" + repeatKey} {
+		if values := h[name]; len(values) > 0 {
+			delete(h, name)
+			h[strings.ToLower(name)] = values
+		}
+	}
+}
 
 // retrier tries a request again, a few times with growing pauses or such as the upstream
 // asks for, while there is time.
