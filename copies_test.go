@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -293,11 +294,87 @@ func randomRequest(rng *rand.Rand, ids []string) (method, path, body string, hea
 		return "POST", "/jobs/bulk-activation", "[" + strings.Join(list, ",") + "]", nil
 	default:
 		var rows strings.Builder
-		rows.WriteString("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"u.csv\"\r\nContent-Type: text/csv\r\n\r\n_id,blocked,name\n")
+		rows.WriteString("_id,blocked,name\n")
 		for _, id := range slices.Backward(ids) {
 			fmt.Fprintf(&rows, "%s,%v,Row\n", id, rng.IntN(2) == 0)
 		}
-		rows.WriteString("\r\n--b--\r\n")
-		return "PATCH", "/users/import", rows.String(), []string{"Content-Type: multipart/form-data; boundary=b"}
+		return "PATCH", "/users/import", csvForm(rows.String()), []string{"Content-Type: multipart/form-data; boundary=b"}
 	}
+}
+
+// pairTries is how many times two requests meet, with other latencies.
+const pairTries = 12
+
+// TestTwoCopiesMeet has each of two copies make a request for the same user at the same
+// time, for every pair of requests, whether the user has an account or not.
+func TestTwoCopiesMeet(t *testing.T) {
+	t.Parallel()
+	requests := map[string]func(m *member, id string) reply{
+		"block":   func(m *member, id string) reply { return m.call("PATCH", "/users/"+id, `{"blocked":true}`) },
+		"unblock": func(m *member, id string) reply { return m.call("PATCH", "/users/"+id, `{"blocked":false}`) },
+		"rename": func(m *member, id string) reply {
+			return m.call("PATCH", "/users/"+id, `{"email":"`+id+`@example.org"}`)
+		},
+		"to TRASH":    func(m *member, id string) reply { return m.state(id, "TRASH") },
+		"to PUBLIC":   func(m *member, id string) reply { return m.state(id, "PUBLIC") },
+		"soft-delete": func(m *member, id string) reply { return m.call("POST", "/users/"+id+"/soft-delete", "") },
+		"delete":      func(m *member, id string) reply { return m.call("DELETE", "/users/"+id, "") },
+		"register":    func(m *member, id string) reply { return m.call("POST", "/users/register", `{"_id":"`+id+`"}`) },
+		"activate": func(m *member, id string) reply {
+			return m.call("POST", "/jobs/bulk-activation", `[{"filter":{"userId":"`+id+`"}}]`)
+		},
+		"import": func(m *member, id string) reply {
+			return m.call("PATCH", "/users/import", csvForm("_id,blocked\n"+id+",true\n"), "Content-Type: multipart/form-data; boundary=b")
+		},
+	}
+	names := slices.Sorted(maps.Keys(requests))
+	for i, one := range names {
+		for _, other := range names[i:] {
+			t.Run(one+" and "+other, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) { meet(t, uint64(i), requests[one], requests[other]) })
+			})
+		}
+	}
+}
+
+func (m *member) state(id, to string) reply {
+	return m.call("POST", "/users/state", `[{"filter":{"_id":"`+id+`"},"stateTo":"`+to+`"}]`)
+}
+
+// meet makes both requests at once, for one user after the other.
+func meet(t *testing.T, seed uint64, one, other func(m *member, id string) reply) {
+	c := newCopies(t, 2, seed)
+	defer c.close()
+	for i := range pairTries {
+		email := fmt.Sprintf("u%d@example.com", i)
+		path := "/users/?sendResetPwdEmail=false"
+		if i%3 != 0 {
+			path += "&postponeAuthUserCreation=true"
+		}
+		c.members[0].must("POST", path, `{"userGroup":"customers","email":"`+email+`"}`)
+		users := c.all("/users")
+		id := users[len(users)-1]["_id"].(string)
+		if i%3 == 1 {
+			c.members[0].must("PATCH", "/users/"+id, `{"blocked":true}`)
+		}
+		var both errgroup.Group
+		for m, request := range []func(*member, string) reply{one, other} {
+			both.Go(func() error {
+				if got := request(c.members[m], id); got.status >= 500 && !strings.Contains(got.body, "404 status code") {
+					t.Errorf("%d %s", got.status, got.body)
+				}
+				return nil
+			})
+		}
+		_ = both.Wait()
+		<-time.After(time.Second) // jobs
+	}
+	c.settled()
+	c.checkTogether()
+}
+
+// csvForm is an upload of a CSV file, between boundaries "b".
+func csvForm(file string) string {
+	return "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"u.csv\"\r\nContent-Type: text/csv\r\n\r\n" + file + "\r\n--b--\r\n"
 }
