@@ -15,8 +15,6 @@ import (
 
 	"user-manager/apidoc/conform"
 	"user-manager/crud"
-	"user-manager/crud/crudtest"
-	"user-manager/crud/embedded"
 	"user-manager/providers"
 	"user-manager/providers/providertest"
 	"user-manager/upstream/faults"
@@ -60,12 +58,7 @@ func newHarnessWith(t *testing.T, env map[string]string, wrap func(providers.Pro
 	}
 	h := &harness{t: t, plan: faults.NewPlan(), seen: newPlaceholders()}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	db, err := embedded.Open(t.Context(), embedded.Config{
-		Path: cfg.store.path, Collections: collections(cfg.store), UserIDHeader: cfg.forwarding.UserIDKey, Log: log,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := openCollections(t, cfg)
 	clean, err := newStore(cfg, "http://embedded", crud.InProcess(db))
 	if err != nil {
 		t.Fatal(err)
@@ -82,14 +75,11 @@ func newHarnessWith(t *testing.T, env map[string]string, wrap func(providers.Pro
 		if closer, ok := h.provider.(io.Closer); ok {
 			closer.Close()
 		}
-		db.Close()
 	})
-	faulty, err := newStore(cfg, "http://embedded", crudtest.NewFaulty(crud.InProcess(db), h.plan))
-	if err != nil {
-		t.Fatal(err)
+	h.api = newAPI(cfg, h.storeOn(db, cfg, vars), wrap(h.provider, h.plan), log)
+	if *network {
+		h.api.embedded = db.Public() // where an application's own pages find the store
 	}
-	faulty.embedded = db
-	h.api = newAPI(cfg, faulty, wrap(h.provider, h.plan), log)
 	checker, err := newChecker()
 	if err != nil {
 		t.Fatal(err)

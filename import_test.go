@@ -42,6 +42,8 @@ type importRequest struct {
 	After  []importStep      `json:"after"`
 	// DryDiffers is why a dry run cannot tell what comes of the file.
 	DryDiffers string `json:"dryDiffers"`
+	// AnyField is why the case needs a store that takes any field.
+	AnyField string `json:"anyField"`
 }
 
 // An importStep is a request besides the import.
@@ -76,6 +78,9 @@ func TestImportGoldens(t *testing.T) {
 		c := readImportCase(t, strings.TrimSuffix(file, ".csv"))
 		t.Run(filepath.Base(c.name), func(t *testing.T) {
 			t.Parallel()
+			if c.request.AnyField != "" {
+				inProcessOnly(t, c.request.AnyField)
+			}
 			if *update {
 				c.write(t)
 			}
@@ -410,7 +415,7 @@ func newCustomers(n int) []string {
 }
 
 // TestCallsOfAnImport: how many calls an import takes does not grow with each row, nor
-// with one row that is wrong.
+// with one row that is wrong. Over connections it looks first whose names are taken.
 func TestCallsOfAnImport(t *testing.T) {
 	t.Parallel()
 	const header, n = "userGroup,email,name", 250
@@ -418,20 +423,20 @@ func TestCallsOfAnImport(t *testing.T) {
 	t.Run("all good", func(t *testing.T) {
 		h := newHarness(t, nil)
 		calls, got := h.importing(header, newCustomers(n))
-		checkImport(t, got, 0, n, 0, calls, map[string]int{group: 1, bulk: 1})
+		checkImport(t, got, 0, n, 0, calls, depending(map[string]int{group: 1, bulk: 1}, map[string]int{group: 1, bulk: 1, list: 2}))
 	})
 	t.Run("one doubled in the file", func(t *testing.T) {
 		h := newHarness(t, nil)
 		rows := newCustomers(n)
 		rows[100] = "customers,user7@example.com,Other"
 		calls, got := h.importing(header, rows)
-		checkImport(t, got, 0, n-1, 1, calls, map[string]int{group: 1, bulk: 2, list: 1})
+		checkImport(t, got, 0, n-1, 1, calls, depending(map[string]int{group: 1, bulk: 2, list: 1}, map[string]int{group: 1, bulk: 1, list: 3}))
 	})
 	t.Run("one there already", func(t *testing.T) {
 		h := newHarness(t, nil)
 		h.must("POST", "/users/?postponeAuthUserCreation=true", `{"userGroup":"customers","email":"user100@example.com"}`)
 		calls, got := h.importing(header, newCustomers(n))
-		checkImport(t, got, 0, n-1, 1, calls, map[string]int{group: 1, bulk: 2, list: 2})
+		checkImport(t, got, 0, n-1, 1, calls, depending(map[string]int{group: 1, bulk: 2, list: 2}, map[string]int{group: 1, bulk: 1, list: 2}))
 	})
 	t.Run("all there already", func(t *testing.T) {
 		h := newHarness(t, nil)
@@ -442,7 +447,7 @@ func TestCallsOfAnImport(t *testing.T) {
 			}
 		}
 		calls, got := h.importing(header, newCustomers(n))
-		checkImport(t, got, 0, 0, n, calls, map[string]int{group: 1, bulk: 1, list: 3})
+		checkImport(t, got, 0, 0, n, calls, depending(map[string]int{group: 1, bulk: 1, list: 3}, map[string]int{group: 1, list: 3}))
 	})
 	t.Run("all wrong", func(t *testing.T) {
 		h := newHarness(t, nil)

@@ -228,6 +228,7 @@ func randomSequence(t *testing.T, rng *rand.Rand) {
 	} else {
 		postponed(h)
 	}
+	var since time.Duration // that something may be late
 	for range 1 + rng.IntN(3) {
 		h.plan.Reset()
 		n, fault, request := 1+rng.IntN(7), faults.All()[rng.IntN(len(faults.All()))], rng.IntN(len(randomRequests))
@@ -235,7 +236,12 @@ func randomSequence(t *testing.T, rng *rand.Rand) {
 		got := randomRequests[request](h)
 		t.Logf("request %d with %v at call %d = %d %s", request, fault, n, got.status, got.body)
 		if rng.IntN(3) == 0 {
-			h.running(func() { <-time.After(time.Duration(rng.IntN(45)) * time.Second) })
+			pause := time.Duration(rng.IntN(45)) * time.Second
+			if since += pause; since > 25*time.Second { // nothing takes effect after half a minute
+				since = 0
+				h.plan.Deliver()
+			}
+			h.running(func() { <-time.After(pause) })
 		}
 		if rng.IntN(3) == 0 {
 			h.plan.Deliver()

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"flag"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"user-manager/crud"
+	"user-manager/crud/crudtest"
+	"user-manager/crud/embedded"
+	"user-manager/upstream"
+	"user-manager/upstream/faults"
+)
+
+// network says on which of the two transports the tests run the service.
+var network = flag.Bool("network", false, "run the service on a store that it meets over connections, as a CRUD Service, instead of in its own process")
+
+// inProcessOnly skips a test on the other transport.
+func inProcessOnly(t testing.TB, why string) {
+	t.Helper()
+	if *network {
+		t.Skip("in process only: " + why)
+	}
+}
+
+// endpoints are the settings of a service on a CRUD Service with all collections.
+var endpoints = map[string]string{
+	"USERS_CRUD_ENDPOINT": "/users", "UMS_CONFIG_CRUD_ENDPOINT": "/ums-config", "ROLES_CRUD_ENDPOINT": "/roles",
+	"JOURNAL_CRUD_ENDPOINT": "/journal", "JOBS_CRUD_ENDPOINT": "/jobs",
+}
+
+// remotely are the settings in vars for a store at url.
+func remotely(url string, vars map[string]string) map[string]string {
+	all := maps.Clone(endpoints)
+	maps.Copy(all, vars)
+	all["CRUD_SERVICE"] = url
+	delete(all, "EMBEDDED_PATH")
+	delete(all, "COLLECTION_DEFINITION_FOLDER") // the store has read it
+	return all
+}
+
+// inBubble reports whether the caller is in a testing/synctest bubble, whose clock begins
+// in 2000.
+func inBubble() bool { return time.Now().Year() < 2020 }
+
+// serveStore has db served over connections: real ones, unless the bubble that the
+// caller is in could not go on with them.
+func serveStore(t testing.TB, db http.Handler, plan *faults.Plan) *crudtest.Server {
+	t.Helper()
+	s := &crudtest.Server{Store: db, Plan: plan}
+	if inBubble() {
+		s.ListenInMemory()
+	} else if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// dialling is the transport that the service uses over the network, to s.
+func dialling(t testing.TB, s *crudtest.Server, timeout time.Duration) http.RoundTripper {
+	connections := &http.Transport{DialContext: s.Dial, MaxIdleConnsPerHost: 256}
+	t.Cleanup(connections.CloseIdleConnections)
+	return upstream.NewNetwork(upstream.NetworkConfig{
+		Service: crud.Service, Timeout: timeout, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Base: connections,
+	})
+}
+
+// storeOn is db as the service of h is to see it, with the plan between them.
+func (h *harness) storeOn(db *embedded.Store, cfg config, vars map[string]string) *store {
+	h.t.Helper()
+	if !*network {
+		s, err := newStore(cfg, "http://embedded", crudtest.NewFaulty(crud.InProcess(db), h.plan))
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		s.embedded = db
+		return s
+	}
+	server := serveStore(h.t, db, h.plan)
+	cfg, err := loadConfig(environment(remotely(server.URL, vars)))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	s, err := newStore(cfg, cfg.store.url, dialling(h.t, server, cfg.upstreamTimeout))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return s
+}
+
+// openCollections opens the store that cfg asks for until the test is over.
+func openCollections(t testing.TB, cfg config) *embedded.Store {
+	t.Helper()
+	db, err := embedded.Open(t.Context(), embedded.Config{
+		Path: cfg.store.path, Collections: storeCollections(cfg.store), UserIDHeader: cfg.forwarding.UserIDKey, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// storeCollections are those that the tests' store has: over the network users have no
+// other fields than those that are declared, as the CRUD Service wants it.
+func storeCollections(s storeConfig) []embedded.Definition {
+	all := collections(s)
+	for i, c := range all {
+		if *network && c.Name == "users" && c.Open {
+			all[i] = withTestFields(c)
+		}
+	}
+	return all
+}
+
+// withTestFields are users with a fixed schema: the fields of all groups of the tests.
+func withTestFields(users embedded.Definition) embedded.Definition {
+	users.Open = false
+	known := len(users.Fields)
+	add := func(kind string, items *embedded.Field, names ...string) {
+		for _, name := range names {
+			users.Fields = append(users.Fields, embedded.Field{Name: name, Type: kind, Items: items})
+		}
+	}
+	array := func(of string) *embedded.Field { return &embedded.Field{Type: of} }
+	add("string", nil, "name", "surname", "birthDate", "company", "note", "seenAt", "website", "color", "code", "city", "nick", "nickname", "sub")
+	add("number", nil, "level", "height", "serial", "n_cats", "b")
+	add("boolean", nil, "newsletter")
+	add("Array", array("string"), "tags", "days", "moments", "permissions")
+	add("Array", array("number"), "heights", "levels")
+	add("Array", array("boolean"), "answers")
+	add("Array", nil, "matrix")
+	add("RawObject", nil, "address", "a", "deep")
+	users.Fields = append(users.Fields,
+		embedded.Field{Name: "phone", Type: "string", Nullable: true},
+		embedded.Field{Name: "remark", Type: "string", Nullable: true},
+		embedded.Field{Name: "rank", Type: "number", Nullable: true})
+	slices.SortFunc(users.Fields[known:], func(a, b embedded.Field) int { return strings.Compare(a.Name, b.Name) })
+	return users
+}
+
+// depending returns the first for a store in this process, the second for one over
+// connections.
+func depending[T any](inProcess, overConnections T) T {
+	if *network {
+		return overConnections
+	}
+	return inProcess
+}
+
+// forgotten is after how long a mark that no note speaks of is taken off: over connections
+// another process might be at work on it at first.
+func forgotten() time.Duration { return depending(6*time.Minute, 12*time.Minute) }
