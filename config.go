@@ -36,6 +36,7 @@ type config struct {
 
 	store           storeConfig
 	imports         importConfig
+	bulkLimit       int // most users of one POST or PATCH /users/bulk, or DELETE /users/
 	jobs            jobsConfig
 	upstreamTimeout time.Duration
 	// passRefusals: documented 500s carry the upstream's own 4xx status.
@@ -119,6 +120,7 @@ func loadConfig(lookup func(string) (string, bool)) (config, error) {
 		maxBytes:  int64(r.number("USER_IMPORT_MAX_BYTES", 1, math.MaxInt32)),
 		batchSize: r.number("USER_IMPORT_BATCH_SIZE", 1, 10_000),
 	}
+	cfg.bulkLimit = r.number("USERS_BULK_LIMIT", 1, 100_000)
 	cfg.jobs = r.jobs()
 	cfg.provider = r.provider()
 	if err := providers.Check(cfg.provider, getenv(lookup)); err != nil {

@@ -85,7 +85,7 @@ func TestHTTPInGeneral(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]conversation{
 		"unknown route":               {steps: []exchange{{request: "GET /nowhere", status: 404, want: bad(404, "there is no route GET /nowhere")}}},
-		"route with another method":   {steps: []exchange{{request: "PUT /users/", body: "{}", status: 405, want: bad(405, "PUT is not allowed here; allowed is GET, HEAD, POST")}}},
+		"route with another method":   {steps: []exchange{{request: "PUT /users/", body: "{}", status: 405, want: bad(405, "PUT is not allowed here; allowed is DELETE, GET, HEAD, POST")}}},
 		"without a trailing slash":    {steps: []exchange{{request: "POST /users?sendResetPwdEmail=false", body: newAnn, status: 200, want: aCreated}}},
 		"with a trailing slash":       {steps: []exchange{created, {request: "DELETE /users/<id1>/", status: 204}}},
 		"count with a trailing slash": {steps: []exchange{{request: "GET /users/count/", status: 200, want: "0"}}},
@@ -103,7 +103,7 @@ func TestHTTPInGeneral(t *testing.T) {
 		"something after JSON":                         {steps: []exchange{on400("POST /users/", `{} {}`, "body: something follows the JSON value")}},
 		"null for an object":                           {steps: []exchange{on400("POST /users/", `null`, "body: must be an object, not null")}},
 		"array for an object":                          {steps: []exchange{on400("POST /users/", `[]`, "body: must be an object, not array")}},
-		"object for an array":                          {steps: []exchange{on400("POST /users/state", `{}`, "body: must be an array, not object")}},
+		"object without its fields":                    {steps: []exchange{on400("POST /users/state", `{}`, "filter: is required; stateTo: is required")}},
 		"unknown field":                                {steps: []exchange{on400("POST /users/register", `{"_id":"x","nope":1}`, "nope: is not a field of this request")}},
 		"field of another type":                        {steps: []exchange{on400("POST /users/change-password", `{"authUserId":5}`, "authUserId: must be a string, not number")}},
 		"missing field":                                {steps: []exchange{on400("POST /users/change-password", `{}`, "authUserId: is required")}},

@@ -22,6 +22,7 @@ var statuses = []struct {
 	{users.ErrNotFound, http.StatusNotFound},
 	{users.ErrConflict, http.StatusConflict},
 	{users.ErrUnauthorized, http.StatusUnauthorized},
+	{users.ErrNotTried, http.StatusServiceUnavailable},
 }
 
 // An operationError is an operation that failed, in the words of its route.

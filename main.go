@@ -121,6 +121,7 @@ func newAPI(cfg config, s *store, provider providers.Provider, log *slog.Logger)
 		passRefusals: cfg.passRefusals,
 		embedded:     s.public(cfg),
 		imports:      cfg.imports,
+		bulkLimit:    cfg.bulkLimit,
 		maxJobBody:   cfg.jobs.maxBody,
 		webhook:      newWebhook(cfg),
 		streams:      make(chan struct{}, maxStreams),

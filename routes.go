@@ -26,6 +26,7 @@ type api struct {
 	version      string
 	maxBody      int64
 	imports      importConfig
+	bulkLimit    int // most users of one request that is no import or job
 	jobs         *jobs.Queue
 	maxJobBody   int64
 	webhook      *jobs.Webhook   // what callbacks of jobs may be
@@ -56,9 +57,17 @@ func (a *api) routes() []route {
 		{"POST", "/users/change-password", a.changePassword},
 		{"GET", "/users", a.listUsers},
 		{"GET", "/users/count", a.countUsers},
+		{"GET", "/users/export", a.exportUsers},
+		{"GET", "/users/schema", a.userSchema},
+		{"POST", "/users/validate", a.validateUser},
+		{"POST", "/users/bulk", a.createUsers},
+		{"PATCH", "/users/bulk", a.patchUsers},
+		{"DELETE", "/users", a.deleteUsers},
 		{"POST", "/users/state", a.changeStates},
+		{"GET", "/users/{id}", a.showUser},
 		{"PATCH", "/users/{id}", a.patchUser},
 		{"DELETE", "/users/{id}", a.deleteUser},
+		{"POST", "/users/{id}/state", a.moveUser},
 		{"POST", "/users/{id}/soft-delete", a.softDeleteUser},
 		{"PATCH", "/users/import", a.importUsers},
 

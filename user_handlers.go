@@ -9,11 +9,7 @@ import (
 
 // createUser handles POST /users/.
 func (a *api) createUser(w http.ResponseWriter, r *http.Request) error {
-	postpone, err := flagParam(r, "postponeAuthUserCreation", false)
-	if err != nil {
-		return err
-	}
-	mail, err := flagParam(r, "sendResetPwdEmail", true)
+	opts, err := creationParams(r)
 	if err != nil {
 		return err
 	}
@@ -21,7 +17,7 @@ func (a *api) createUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	created, err := a.users.Create(r.Context(), fields, users.CreateOptions{PostponeAccount: postpone, SkipPasswordMail: !mail})
+	created, err := a.users.Create(r.Context(), fields, opts)
 	if err != nil {
 		return failed("creating user", passData, err)
 	}
@@ -112,7 +108,7 @@ func (a *api) changeStates(w http.ResponseWriter, r *http.Request) error {
 		Filter  document.Document `json:"filter" validate:"required"`
 		StateTo string            `json:"stateTo" validate:"required,oneof=PUBLIC DRAFT TRASH DELETED"`
 	}
-	in, err := decode[[]request](r)
+	in, err := decodeOneOrMore[request](r) // a page sends a single one by itself
 	if err != nil {
 		return err
 	}

@@ -57,6 +57,8 @@ func TestCheckAllows(t *testing.T) {
 		"a changed user":               {"PATCH", "/users/1", 200, jsonType, "", `{"_id":"1","createdAt":"2024-09-11T13:21:27.115Z"}`},
 		"an encoded id":                {"DELETE", "/users/a%2Fb%7Cc/", 204, "", "", ``},
 		"a word as an id":              {"DELETE", "/users/count", 204, "", "", ``},
+		"JSON lines":                   {"GET", "/users/export", 200, "application/x-ndjson", "", "{\"_id\":\"1\"}\n"},
+		"outcomes of several users":    {"POST", "/users/bulk", 409, jsonType, "", `{"statusCode":409,"error":"Conflict","message":"m","outcomes":[{"_id":"1"},{"statusCode":409,"error":"Conflict","message":"m"}]}`},
 		"a soft-delete":                {"POST", "/users/1/soft-delete", 204, "", "", ``},
 		"tokens":                       {"POST", "/oauth/token", 200, jsonType, "", `{"accessToken":"a","refreshToken":"r","expireAt":"2024-02-03T15:14:35Z"}`},
 		"tokens with nanoseconds":      {"POST", "/refreshtoken/", 200, jsonType, "", `{"accessToken":"a","refreshToken":"r","expireAt":"2024-02-03T15:14:35.568365226Z"}`},
@@ -241,6 +243,7 @@ func TestSetting(t *testing.T) {
 
 func TestRoutes(t *testing.T) {
 	want := []string{
+		"DELETE /users/",
 		"DELETE /users/:id",
 		"GET /-/check-up",
 		"GET /-/healthz",
@@ -251,8 +254,12 @@ func TestRoutes(t *testing.T) {
 		"GET /jobs/change-password/bulk/:id/events",
 		"GET /userinfo",
 		"GET /users/",
+		"GET /users/:id",
 		"GET /users/count",
+		"GET /users/export",
+		"GET /users/schema",
 		"PATCH /users/:id",
+		"PATCH /users/bulk",
 		"PATCH /users/import",
 		"POST /jobs/bulk-activation",
 		"POST /jobs/change-password/bulk",
@@ -260,9 +267,12 @@ func TestRoutes(t *testing.T) {
 		"POST /refreshtoken",
 		"POST /users/",
 		"POST /users/:id/soft-delete",
+		"POST /users/:id/state",
+		"POST /users/bulk",
 		"POST /users/change-password",
 		"POST /users/register",
 		"POST /users/state",
+		"POST /users/validate",
 		"POST /users/with-id",
 	}
 	if diff := cmp.Diff(want, newChecker(t).WithPrefix("/ums").Routes()); diff != "" {

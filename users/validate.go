@@ -1,0 +1,70 @@
+package users
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"user-manager/crud"
+)
+
+// Validate checks all that [Service.Create] checks before it writes, and asks the store
+// whether it would take the user. Whether its name and address are free is not looked at,
+// nothing is written and the provider is not called. Errors are those of Create.
+func (s *Service) Validate(ctx context.Context, fields crud.Document, opts CreateOptions) error {
+	user, err := s.checkCreation(ctx, fields, opts, s.groups.group)
+	if err != nil {
+		return err
+	}
+	return s.Users.Validate(ctx, user)
+}
+
+// checkCreation checks what a creation would, in its order, and returns the user as the
+// store would get it, without the mark of its account.
+func (s *Service) checkCreation(ctx context.Context, fields crud.Document, opts CreateOptions, find groupFinder) (crud.Document, error) {
+	if err := refuseFields(fields, append(storeFields, reservedFields...)...); err != nil {
+		return nil, err
+	}
+	user := maps.Clone(fields)
+	if _, err := takePassword(user); err != nil {
+		return nil, err
+	}
+	group, err := s.checkNew(ctx, user, find)
+	if err != nil {
+		return nil, err
+	}
+	if group.accountsDisabled || opts.PostponeAccount {
+		return user, nil
+	}
+	return user, checkAccountName(user)
+}
+
+// validateAll is [Service.Validate] for several users. Its error is that of the first that
+// is wrong, and says which that is.
+func (s *Service) validateAll(ctx context.Context, list []crud.Document, opts CreateOptions) error {
+	groups, names := newLoadedGroups(s.groups), make([]string, 0, len(list))
+	for _, fields := range list {
+		names = append(names, text(fields, "userGroup"))
+	}
+	if err := groups.load(ctx, names); err != nil {
+		return err
+	}
+	checked := make([]crud.Document, len(list))
+	for i, fields := range list {
+		user, err := s.checkCreation(ctx, fields, opts, groups.find)
+		if err != nil {
+			return inItem(item(i), err)
+		}
+		checked[i] = user
+	}
+	outcomes := severally(ctx, len(list), nil, func(ctx context.Context, i int) (Outcome, error) {
+		return Outcome{}, s.Users.Validate(ctx, checked[i])
+	})
+	if i := FirstFailure(outcomes); i >= 0 {
+		return inItem(item(i), outcomes[i].Err)
+	}
+	return nil
+}
+
+// item is how the ith item of a request's array is called.
+func item(i int) string { return fmt.Sprintf("body/%d", i) }
