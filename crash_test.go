@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,9 +18,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"user-manager/crud"
-	"user-manager/crud/embedded"
 )
 
 // A process is the built service, running.
@@ -31,9 +27,17 @@ type process struct {
 	out *bytes.Buffer // its standard error; read once the process is over
 }
 
-// build builds the service and returns the binary.
+// build builds the service and returns the binary. Over connections that of the tests is
+// it, see asService.
 func build(t *testing.T) string {
 	t.Helper()
+	if *network {
+		binary, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return binary
+	}
 	binary := filepath.Join(t.TempDir(), "user-manager")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
@@ -47,6 +51,9 @@ func launch(t *testing.T, binary string, env ...string) *process {
 	p := &process{cmd: exec.CommandContext(t.Context(), binary), out: &bytes.Buffer{}}
 	p.cmd.Dir = t.TempDir()
 	p.cmd.Env = append([]string{"HTTP_PORT=0", "PATH=" + os.Getenv("PATH")}, env...)
+	if *network {
+		p.cmd.Env = append(p.cmd.Env, asService+"=1", "AUTH_MODULE=fake-beside")
+	}
 	p.cmd.Stderr = p.out
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -80,7 +87,8 @@ func (p *process) stop(signal syscall.Signal) error {
 // awaitSettled waits until the service has settled what the last one left.
 func (p *process) awaitSettled(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	// over connections a process counts as gone after a minute
+	for deadline := time.Now().Add(depending(30*time.Second, 3*time.Minute)); time.Now().Before(deadline); {
 		res, err := http.Get(p.url + "/-/check-up")
 		if err != nil {
 			t.Fatal(err)
@@ -116,8 +124,8 @@ func TestKilledWhileCreating(t *testing.T) {
 		t.Skip("builds and kills the service")
 	}
 	t.Parallel()
-	binary, path := build(t), filepath.Join(t.TempDir(), "users.db")
-	env := []string{"EMBEDDED_PATH=" + path, "RANDOM_PWD_GEN=false"}
+	binary, store := build(t), newLasting(t)
+	env := append(store.env, "RANDOM_PWD_GEN=false")
 	var mu sync.Mutex
 	var acknowledged []string // names; guarded by mu
 	const rounds, creators = 4, 16
@@ -151,7 +159,7 @@ func TestKilledWhileCreating(t *testing.T) {
 			t.Error(err)
 		}
 		_ = p.cmd.Wait() // killed
-		interrupted += left(t, path)
+		interrupted += store.left()
 	}
 	if interrupted == 0 {
 		t.Error("no kill interrupted an operation: the test shows nothing")
@@ -167,40 +175,22 @@ func TestKilledWhileCreating(t *testing.T) {
 	if err := p.stop(syscall.SIGTERM); err != nil {
 		t.Errorf("exit after SIGTERM: %v\n%s", err, p.out)
 	}
-	checkPairs(t, path, len(acknowledged))
+	store.checkPairs(len(acknowledged))
 }
 
-// opened opens the store at path until the function it returns is called.
-func opened(t *testing.T, path string) (*harness, func() error) {
-	t.Helper()
-	cfg, err := loadConfig(environment(nil))
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := embedded.Open(t.Context(), embedded.Config{Path: path, Collections: collections(cfg.store), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := crud.New("http://embedded", crud.InProcess(db), time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &harness{t: t, client: client}, db.Close
-}
-
-// left returns how many operations the journal at path notes.
-func left(t *testing.T, path string) int {
-	t.Helper()
-	h, done := opened(t, path)
+// left returns how many operations the journal notes.
+func (s *lasting) left() int {
+	s.t.Helper()
+	h, done := s.open()
 	defer done()
-	return len(h.all("/journal"))
+	return len(h.notes())
 }
 
-// checkPairs opens the store at path and reports every user without its account and
-// every account without its user.
-func checkPairs(t *testing.T, path string, least int) {
+// checkPairs reports every user without its account and every account without its user.
+func (s *lasting) checkPairs(least int) {
+	t := s.t
 	t.Helper()
-	h, done := opened(t, path)
+	h, done := s.open()
 	defer done()
 	users, accounts := map[string]bool{}, map[string]bool{}
 	for _, user := range h.all("/users") {

@@ -126,7 +126,7 @@ Mails: 1 sent, 0 failed
 			if c.file != "" {
 				file = write(t, c.file)
 			}
-			p := launch(t, binary, "EMBEDDED_PATH=:memory:", "AUTH0_BULK_CHANGE_PASSWORD_RATE_LIMIT_PER_SECOND=1000", c.env)
+			p := launch(t, binary, append(newLasting(t).env, "AUTH0_BULK_CHANGE_PASSWORD_RATE_LIMIT_PER_SECOND=1000", c.env)...)
 			out, says, exit := bulk(t, append(strings.Fields(c.args), "--base", p.url, file)...)
 			if diff := cmp.Diff(c.out, anyID(out)); diff != "" || exit != c.exit || !strings.Contains(says, c.says) {
 				t.Errorf("exit %d, want %d; output (-want +got):\n%s\nstandard error, want %q:\n%s", exit, c.exit, diff, c.says, says)
@@ -146,8 +146,8 @@ func TestBulkScriptGoesOn(t *testing.T) {
 		t.Skip("no curl here")
 	}
 	t.Parallel()
-	binary, store := build(t), "EMBEDDED_PATH="+filepath.Join(t.TempDir(), "users.db")
-	p := launch(t, binary, store, "JOBS_MAX_BODY_BYTES=10")
+	binary, store := build(t), newLasting(t)
+	p := launch(t, binary, append(store.env, "JOBS_MAX_BODY_BYTES=10")...)
 	_, says, exit := bulk(t, "--base", p.url, write(t, manyRows(3)))
 	_, rest, found := strings.Cut(says, "go on with: bulk.sh --base "+p.url+" --ids ")
 	if exit != 1 || !found {
@@ -156,7 +156,7 @@ func TestBulkScriptGoesOn(t *testing.T) {
 	ids := strings.TrimSpace(rest)
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait() // killed
-	p = launch(t, binary, store, "AUTH0_BULK_CHANGE_PASSWORD_RATE_LIMIT_PER_SECOND=1000")
+	p = launch(t, binary, append(store.env, "AUTH0_BULK_CHANGE_PASSWORD_RATE_LIMIT_PER_SECOND=1000")...)
 	out, says, exit := bulk(t, "--base", p.url, "--ids", ids)
 	want := "Activation: 3 accounts made, 0 brought up to date, 0 failed\nMails: 3 sent, 0 failed\n"
 	if diff := cmp.Diff(want, out); diff != "" || exit != 0 {
@@ -180,9 +180,9 @@ func TestBulkScriptOutlivesTheService(t *testing.T) {
 		t.Skip("no curl here")
 	}
 	t.Parallel()
-	binary, store := build(t), "EMBEDDED_PATH="+filepath.Join(t.TempDir(), "users.db")
+	binary, store := build(t), newLasting(t)
 	const pace = "AUTH0_BULK_CHANGE_PASSWORD_RATE_LIMIT_PER_SECOND=20"
-	p := launch(t, binary, store, pace)
+	p := launch(t, binary, append(store.env, pace)...)
 	cmd := script(t, "--base", p.url, write(t, manyRows(20)))
 	var stdout bytes.Buffer
 	cmd.Stdout = &stdout
@@ -199,7 +199,8 @@ func TestBulkScriptOutlivesTheService(t *testing.T) {
 			killed = true
 			_ = p.cmd.Process.Kill()
 			_ = p.cmd.Wait() // killed
-			p = launch(t, binary, store, pace, "HTTP_PORT="+p.url[strings.LastIndexByte(p.url, ':')+1:])
+			store.age()
+			p = launch(t, binary, append(store.env, pace, "HTTP_PORT="+p.url[strings.LastIndexByte(p.url, ':')+1:])...)
 		}
 	}
 	err = cmd.Wait()

@@ -10,7 +10,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -27,11 +26,11 @@ const (
 	mailsUnderWay = 16 // mails that are under way at once, at most
 )
 
-// A killedService is the built service on one file, killed and started again and again.
+// A killedService is the built service on one store, killed and started again and again.
 type killedService struct {
 	t      *testing.T
 	binary string
-	file   string // of the store
+	store  *lasting
 	env    []string
 	p      *process
 	rng    *rand.Rand
@@ -42,12 +41,9 @@ func newKilledService(t *testing.T) *killedService {
 	if testing.Short() {
 		t.Skip("builds and kills the service")
 	}
-	file := filepath.Join(t.TempDir(), "users.db")
-	s := &killedService{t: t, binary: build(t), file: file, rng: rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))}
-	s.env = []string{
-		"EMBEDDED_PATH=" + file, "EMBEDDED_SYNC=normal", "USER_IMPORT_MAX_BYTES=100000000",
-		"FAKE_OUTBOX_LIMIT=1000000", "AUTH0_BULK_CHANGE_PASSWORD_RATE_LIMIT_PER_SECOND=100000",
-	}
+	s := &killedService{t: t, binary: build(t), store: newLasting(t), rng: rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))}
+	s.env = append(s.store.env, "EMBEDDED_SYNC=normal", "USER_IMPORT_MAX_BYTES=100000000",
+		"FAKE_OUTBOX_LIMIT=1000000", "AUTH0_BULK_CHANGE_PASSWORD_RATE_LIMIT_PER_SECOND=100000")
 	s.start()
 	return s
 }
@@ -61,6 +57,7 @@ func (s *killedService) start() {
 func (s *killedService) kill() {
 	_ = s.p.cmd.Process.Kill()
 	_ = s.p.cmd.Wait() // killed
+	s.store.age()
 }
 
 // moments are when to kill: after so many of total are done, n times.
@@ -159,7 +156,7 @@ func (s *killedService) killDuring(job string, look func(h *harness, outcomes ma
 			kills++
 		}
 		s.kill()
-		h, closed := opened(s.t, s.file)
+		h, closed := s.store.open()
 		now := recorded(h, job)
 		for id, outcome := range before {
 			if now[id] != outcome {
@@ -265,7 +262,7 @@ func (s *killedService) untilUsers(count int) {
 func (s *killedService) userIDs() []string {
 	s.t.Helper()
 	s.kill()
-	h, closed := opened(s.t, s.file)
+	h, closed := s.store.open()
 	var ids []string
 	addresses := map[any]bool{}
 	for _, user := range h.all("/users") {
@@ -303,7 +300,7 @@ func (s *killedService) activateKilled(ids []string) map[string]string {
 	}
 	s.p.awaitSettled(s.t)
 	s.kill()
-	h, closed := opened(s.t, s.file)
+	h, closed := s.store.open()
 	if got := recorded(h, job); len(got) != crowdSize {
 		s.t.Errorf("%d users have an outcome", len(got))
 	}
@@ -311,7 +308,7 @@ func (s *killedService) activateKilled(ids []string) map[string]string {
 	if err := closed(); err != nil {
 		s.t.Fatal(err)
 	}
-	checkPairs(s.t, s.file, crowdSize)
+	s.store.checkPairs(crowdSize)
 	s.start()
 	return accounts
 }
@@ -359,7 +356,7 @@ func (s *killedService) mailKilled(accounts map[string]string) {
 	if err := s.p.stop(syscall.SIGTERM); err != nil {
 		s.t.Errorf("exit after SIGTERM: %v\n%s", err, s.p.out)
 	}
-	h, closed := opened(s.t, s.file)
+	h, closed := s.store.open()
 	defer closed()
 	sent, again := h.mails(), 0
 	for email := range accounts {

@@ -97,14 +97,19 @@ func (h *harness) storeOn(db *embedded.Store, cfg config, vars map[string]string
 // openCollections opens the store that cfg asks for until the test is over.
 func openCollections(t testing.TB, cfg config) *embedded.Store {
 	t.Helper()
-	db, err := embedded.Open(t.Context(), embedded.Config{
-		Path: cfg.store.path, Collections: storeCollections(cfg.store), UserIDHeader: cfg.forwarding.UserIDKey, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
-	})
+	db, err := openStoreOf(t, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
 	return db
+}
+
+// openStoreOf opens the store that cfg asks for.
+func openStoreOf(t testing.TB, cfg config) (*embedded.Store, error) {
+	return embedded.Open(t.Context(), embedded.Config{
+		Path: cfg.store.path, Collections: storeCollections(cfg.store), UserIDHeader: cfg.forwarding.UserIDKey, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
 }
 
 // storeCollections are those that the tests' store has: over the network users have no

@@ -60,7 +60,7 @@ func TestReadmeWalk(t *testing.T) {
 		t.Skip("no curl here")
 	}
 	t.Parallel()
-	p := launch(t, build(t), "EMBEDDED_PATH=:memory:")
+	p := launch(t, build(t), newLasting(t).env...)
 	host := strings.TrimPrefix(p.url, "http://")
 	walk := &readmeRun{shown: map[string]string{"localhost:3000": host}}
 	env := os.Environ()
