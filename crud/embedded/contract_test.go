@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"user-manager/crud"
+	"user-manager/crud/crudtest"
 )
 
 // The recorded scenarios of the CRUD Service, replayed: see their "about" texts.
@@ -46,9 +47,16 @@ type step struct {
 	Informative string            `json:"informative"`
 }
 
-// TestContract replays every scenario from an empty store. A step differs from the
-// record only where exceptions says so, and an exception that is not needed fails.
+// TestContract replays every scenario from an empty store, in this process and over a
+// socket. A step differs from the record only where exceptions says so, and an exception
+// that is not needed fails.
 func TestContract(t *testing.T) {
+	for name, exchange := range map[string]func(*testing.T, *Store) exchange{"in process": inProcess, "over a socket": overSocket} {
+		t.Run(name, func(t *testing.T) { replayAll(t, exchange) })
+	}
+}
+
+func replayAll(t *testing.T, exchange func(*testing.T, *Store) exchange) {
 	names, err := filepath.Glob("testdata/contract/[0-9]*.json")
 	if err != nil || len(names) == 0 {
 		t.Fatalf("no scenarios: %v", err)
@@ -58,7 +66,7 @@ func TestContract(t *testing.T) {
 		for _, name := range names {
 			t.Run(strings.TrimSuffix(filepath.Base(name), ".json"), func(t *testing.T) {
 				t.Parallel()
-				replay(t, name, &compared, &excepted)
+				replay(t, name, exchange, &compared, &excepted)
 			})
 		}
 	})
@@ -68,10 +76,10 @@ func TestContract(t *testing.T) {
 	t.Logf("%d scenarios, %d steps compared, %d exceptions", len(names), compared.Load(), len(exceptions))
 }
 
-func replay(t *testing.T, name string, compared, excepted *atomic.Int64) {
+func replay(t *testing.T, name string, exchange func(*testing.T, *Store) exchange, compared, excepted *atomic.Int64) {
 	var s scenario
 	readJSON(t, name, &s)
-	r := &replayer{store: contractStore(t), captured: map[string]any{}, started: time.Now()}
+	r := &replayer{exchange: exchange(t, contractStore(t)), captured: map[string]any{}, started: time.Now()}
 	file, _, _ := strings.Cut(filepath.Base(name), "-")
 	for i, st := range s.Steps {
 		key := fmt.Sprintf("%s/%d", file, i+1)
@@ -139,8 +147,46 @@ func openStore(t testing.TB, cfg Config) *Store {
 	return s
 }
 
+// An exchange gives the answer to a request as it goes over the wire. What net/http
+// refuses itself is its 400.
+type exchange func(wire []byte) (*http.Response, error)
+
+// inProcess reads requests as net/http does, and gives them to the store by the transport
+// that the service itself uses.
+func inProcess(_ *testing.T, s *Store) exchange {
+	return func(wire []byte) (*http.Response, error) {
+		req, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(wire)))
+		if err != nil { // net/http's own refusal
+			return &http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("400 Bad Request"))}, nil
+		}
+		req.URL.Scheme, req.URL.Host = "http", "store"
+		return crud.InProcess(s).RoundTrip(req)
+	}
+}
+
+// overSocket sends requests to the store's stand-in for a CRUD Service.
+func overSocket(t *testing.T, s *Store) exchange {
+	server := &crudtest.Server{Store: s}
+	if err := server.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	return func(wire []byte) (*http.Response, error) {
+		conn, err := server.Dial(t.Context(), "", "")
+		if err != nil {
+			return nil, err
+		}
+		t.Cleanup(func() { conn.Close() })
+		if _, err := conn.Write(wire); err != nil {
+			return nil, err
+		}
+		method, _, _ := strings.Cut(string(wire), " ")
+		return http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	}
+}
+
 type replayer struct {
-	store    *Store
+	exchange exchange
 	captured map[string]any
 	started  time.Time
 	last     *http.Response
@@ -166,8 +212,7 @@ func (r *replayer) step(st step) []string {
 	return r.compare(st)
 }
 
-// send writes the request as it goes over the wire, reads it as net/http does and
-// gives it to the store. What net/http refuses itself is its 400.
+// send makes the request and reads its answer.
 func (r *replayer) send(st step) error {
 	path, err := r.fill(st.Request.Path)
 	if err != nil {
@@ -195,14 +240,7 @@ func (r *replayer) send(st step) error {
 	}
 	wire.WriteString("\r\n")
 	wire.Write(body)
-	req, err := http.ReadRequest(bufio.NewReader(&wire))
-	if err != nil { // net/http's own refusal
-		r.last, r.lastBody = &http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{}}, nil
-		return nil
-	}
-	req.URL.Scheme, req.URL.Host = "http", "store"
-	// the transport that the service itself uses
-	if r.last, err = crud.InProcess(r.store).RoundTrip(req); err != nil {
+	if r.last, err = r.exchange(wire.Bytes()); err != nil {
 		return err
 	}
 	defer r.last.Body.Close()
@@ -242,7 +280,7 @@ func (r *replayer) fill(text string) (string, error) {
 // refusedProperly says what is wrong with an answer that is excepted: it must be a 400
 // or 501 that says what was wrong, in JSON unless net/http answers itself.
 func (r *replayer) refusedProperly(st step) string {
-	if st.Response.Status == http.StatusBadRequest && r.last.StatusCode == http.StatusBadRequest && len(r.lastBody) == 0 {
+	if st.Response.Status == http.StatusBadRequest && r.last.StatusCode == http.StatusBadRequest && string(r.lastBody) == "400 Bad Request" {
 		return "" // net/http's own
 	}
 	if !st.Response.ConnectionClosed && st.Response.Status != http.StatusInternalServerError && st.Response.Status != http.StatusBadRequest {
