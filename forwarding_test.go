@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -8,12 +9,18 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"user-manager/apidoc/conform"
+	"user-manager/crud"
 	"user-manager/crud/embedded"
 	"user-manager/providers"
+	"user-manager/upstream"
 )
 
 // A storeCall is what a store over the network saw of one call.
@@ -150,4 +157,68 @@ func TestStoreOverTheNetwork(t *testing.T) {
 	if got := h.call("GET", "/crud/users/", ""); got.status != http.StatusNotFound {
 		t.Errorf("/crud/ on a remote store = %d", got.status)
 	}
+}
+
+// switched is a way to a store that can be cut.
+type switched struct {
+	next http.RoundTripper
+	cut  atomic.Bool
+}
+
+func (s *switched) RoundTrip(r *http.Request) (*http.Response, error) {
+	if s.cut.Load() {
+		return nil, errors.New("connection reset")
+	}
+	return s.next.RoundTrip(r)
+}
+
+// TestStoreThatIsGone: it is left alone after five calls, the status routes tell, and the
+// first call that is answered again ends it.
+func TestStoreThatIsGone(t *testing.T) {
+	t.Parallel()
+	cfg, err := loadConfig(environment(map[string]string{"CRUD_SERVICE": "http://crud-service", "USERS_CRUD_ENDPOINT": "/users", "UMS_CONFIG_CRUD_ENDPOINT": "/ums-config"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checker, err := newChecker()
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		way := &switched{next: crud.InProcess(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "[]") }))}
+		log := slog.New(slog.DiscardHandler)
+		network := upstream.NewNetwork(upstream.NetworkConfig{Service: crud.Service, Timeout: cfg.upstreamTimeout, Log: log, Base: way})
+		s, err := newStore(cfg, cfg.store.url, network)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.network = network
+		h := conform.Middleware(t, checker, newAPI(cfg, s, nil, log).handler())
+		get := func(path string, status int, want string) {
+			t.Helper()
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", path, nil))
+			if w.Code != status || w.Body.String() != want {
+				t.Errorf("%s = %d %s\nwant %d %s", path, w.Code, w.Body, status, want)
+			}
+		}
+		const is = `{"name":"user-manager","status":`
+		get("/-/ready", 200, is+`"OK","version":"dev"}`)
+		get("/-/check-up", 200, is+`"OK","version":"dev","unsettledOperations":0,"upstreams":[{"name":"CRUD","state":"closed"}]}`)
+		way.cut.Store(true)
+		get("/users/", 500, `{"statusCode":500,"error":"Internal Server Error","message":"Error while reading users: CRUD GET /users/ could not be reached"}`)
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), "GET", "/users/", nil)) // three tries each
+		state := s.state()[0]
+		since, next := state.Since.Format(time.RFC3339Nano), state.NextTry.Format(time.RFC3339Nano)
+		gone := "CRUD GET /users/ could not be reached: CRUD is not called for now: since 2000-01-01T00:00:00Z, when 5 calls in a row had failed; the next try is at " +
+			state.NextTry.Format(time.RFC3339)
+		get("/users/", 500, `{"statusCode":500,"error":"Internal Server Error","message":"Error while reading users: `+gone+`"}`)
+		get("/-/ready", 503, is+`"KO","version":"dev","message":"`+gone+`"}`)
+		get("/-/check-up", 503, is+`"KO","version":"dev","message":"`+gone+`","unsettledOperations":0,"upstreams":[{"name":"CRUD","state":"open","since":"`+since+`","nextTry":"`+next+`"}]}`)
+		way.cut.Store(false)
+		get("/users/count", 500, `{"statusCode":500,"error":"Internal Server Error","message":"Error while counting users: `+strings.Replace(gone, "/users/", "/users/count", 1)+`"}`)
+		time.Sleep(time.Second)
+		get("/-/ready", 200, is+`"OK","version":"dev"}`)
+		get("/-/check-up", 200, is+`"OK","version":"dev","unsettledOperations":0,"upstreams":[{"name":"CRUD","state":"closed"}]}`)
+	})
 }
