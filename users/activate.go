@@ -230,7 +230,7 @@ func (a *activation) try(ctx, callCtx context.Context, label string) (jobs.Outco
 // makeAccounts has the provider make the accounts of a chunk.
 func (a *activation) makeAccounts(ctx, callCtx context.Context, c chunk) error {
 	for i := range c {
-		c[i].account.Blocked = !a.mayLogIn(c[i].gate) // a date may have come meanwhile
+		c[i].account.Blocked = !a.mayLogIn(c[i].seen) // a date may have come meanwhile
 	}
 	var err error
 	if a.importer != nil {

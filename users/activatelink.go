@@ -17,7 +17,7 @@ type chunk []candidate
 type candidate struct {
 	asked      string // the id as the task has it
 	userID     string
-	gate       crud.Document // what of the user decides whether it may log in
+	seen       crud.Document // the user's accountFields
 	account    providers.NewAccount
 	open       bool   // a call that was to make the account had no clear answer
 	authUserID string // once the account is made

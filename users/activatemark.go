@@ -72,7 +72,7 @@ func (a *activation) sort(ctx context.Context, ids []string) (sorted, error) {
 	var free chunk
 	for id, as := range asked {
 		user := users[id]
-		c := candidate{asked: as, userID: id, gate: pickFields(user, gateFields), account: a.newAccount(id, user)}
+		c := candidate{asked: as, userID: id, seen: pickFields(user, accountFields), account: a.newAccount(id, user)}
 		if err := busy[id]; err != nil && user != nil {
 			found.open, found.cause = append(found.open, as), err
 			continue
@@ -118,9 +118,6 @@ func byStoredID(ids []string) map[string]string {
 	}
 	return stored
 }
-
-// gateFields are those of a user that decide whether it may log in.
-var gateFields = []string{"__STATE__", "blocked", "expirationDate"}
 
 // read returns the users with the given ids that who asked may see, by id, and reads their
 // groups.
@@ -215,14 +212,22 @@ func (a *activation) fateOfMarked(ctx context.Context, user crud.Document) (fate
 	return fails, &userBusy
 }
 
-// whereFree holds of a user without an account that may log in as it might when it was
-// read: its account is made by that.
+// whereFree holds of a user without an account that is as it was when its account was
+// planned.
 func whereFree(c candidate) crud.Document {
-	query, err := json.Marshal(map[string]any{"$and": []any{map[string]any{"$or": withoutAccount}, as(c.gate, gateFields...)}})
+	return matching(map[string]any{"$and": []any{map[string]any{"$or": withoutAccount}, as(c.seen, accountFields...)}})
+}
+
+// noneYet holds of a user that has no account.
+var noneYet = matching(map[string]any{"$or": withoutAccount})
+
+// matching is the condition of an item of a bulk that its user matches a query.
+func matching(query map[string]any) crud.Document {
+	encoded, err := json.Marshal(query)
 	if err != nil {
-		panic(err) // a document of the store, which was JSON
+		panic(err) // texts, and what was JSON
 	}
-	return crud.Document{"_q": string(query)}
+	return crud.Document{"_q": string(encoded)}
 }
 
 // putMarks marks users that have no account. Those of which another operation was made

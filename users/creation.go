@@ -37,11 +37,19 @@ var withoutAccount = []any{
 	map[string]any{"authUserId": ""},
 }
 
-func (s *Service) markUser(c *creation) step {
-	free := map[string]any{"_id": c.userID, "$or": withoutAccount}
+// markUser marks a user that is as the account was planned for.
+func (s *Service) markUser(c *creation, user crud.Document) step {
+	free := as(user, accountFields...)
+	free["_id"], free["$or"] = c.userID, withoutAccount
 	return step{
 		name: "mark user",
-		do:   func(ctx context.Context) error { return s.swap(ctx, free, c.mark+c.account.Key) },
+		do: func(ctx context.Context) error {
+			err := s.swap(ctx, free, c.mark+c.account.Key)
+			if errors.Is(err, crud.ErrDuplicate) {
+				return errChanged
+			}
+			return err
+		},
 		undo: func(ctx context.Context) error { return s.removeMarked(ctx, c.mark, c.account.Key) },
 	}
 }

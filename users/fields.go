@@ -31,6 +31,9 @@ type standardFields struct {
 // standardNames are the names of the standardFields.
 var standardNames = []string{"username", "email", "blocked", "userGroup", "roles", "expirationDate"}
 
+// accountFields are those of a user that its account has to know of.
+var accountFields = []string{"username", "email", "__STATE__", "blocked", "expirationDate"}
+
 // refuseFields refuses a document that has one of the fields.
 func refuseFields(doc crud.Document, fields ...string) error {
 	for _, field := range fields {

@@ -61,12 +61,8 @@ func (im *importer) patchTogether(ctx context.Context, batch *importBatch, patch
 		wrong, others = patches, nil
 	}
 	if len(wrong) > 0 {
-		why := errUnknownUser.Error()
-		if refusal != nil {
-			why, _ = refusedRow(refusal)
-		}
 		for _, p := range wrong {
-			batch.invalid(p.row, why)
+			batch.invalid(p.row, notPatched(p, refusal))
 		}
 		if len(others) == 0 {
 			return nil
@@ -80,12 +76,27 @@ func (im *importer) patchTogether(ctx context.Context, batch *importBatch, patch
 	return im.patchTogether(ctx, batch, patches[half:])
 }
 
+// notPatched says why a patch found no user, or was refused.
+func notPatched(p rowPatch, refusal error) string {
+	if refusal != nil {
+		why, _ := refusedRow(refusal)
+		return why
+	}
+	if p.mayGetAccount() {
+		return errChanged.Error()
+	}
+	return errUnknownUser.Error()
+}
+
 // patchBulk applies patches in one call and returns how many found their user, or why the
 // store refuses one of them.
 func (im *importer) patchBulk(ctx context.Context, patches []rowPatch) (n int, refusal, err error) {
 	items := make([]crud.BulkPatch, len(patches))
 	for i, p := range patches {
 		items[i] = crud.BulkPatch{ID: p.id, Update: p.update}
+		if p.mayGetAccount() {
+			items[i].Where = noneYet
+		}
 	}
 	err = persist(ctx, func(ctx context.Context) (err error) {
 		n, err = patches[0].users.PatchBulk(ctx, items)

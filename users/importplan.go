@@ -94,9 +94,6 @@ func paths(above string, doc crud.Document) crud.Document {
 	return flat
 }
 
-// accountFields are those of a user that its account has to know of.
-var accountFields = []string{"username", "email", "blocked", "expirationDate"}
-
 // accountsPerRead is how many accounts are read together.
 const accountsPerRead = 100
 

@@ -25,9 +25,9 @@ func (s *Service) createOrder(c *creation) []step {
 
 // registerOrder gives an account to a user that has none. The user is marked first,
 // so that of two calls at once only one goes on.
-func (s *Service) registerOrder(c *creation) []step {
+func (s *Service) registerOrder(c *creation, user crud.Document) []step {
 	return []step{
-		s.markUser(c),
+		s.markUser(c, user),
 		s.createAccount(c),
 		s.linkAccount(c),
 		// roles are granted here
@@ -60,7 +60,7 @@ func (s *Service) patchOrder(p *patch) []step {
 		steps = append(steps, s.blockAccount(p.authUserID, s.mayLogIn(p.before)))
 	}
 	steps = append(steps, s.patchUser(p))
-	if p.forAccount && p.authUserID == "" && s.journal.shared() {
+	if p.mayGetAccount() && s.journal.shared() {
 		steps = append(steps, s.expectNoAccount(p))
 	}
 	if p.renames {

@@ -157,9 +157,8 @@ func withDate(operators crud.Document, date any) crud.Document {
 // planAccount finds what of the change the account must be told.
 func (s *Service) planAccount(p *patch, after crud.Document) {
 	for _, field := range p.fields {
-		guards := field == "blocked" || field == "expirationDate"
-		p.guards = p.guards || guards
-		p.forAccount = p.forAccount || guards || field == "username" || field == "email"
+		p.guards = p.guards || field == "blocked" || field == "expirationDate"
+		p.forAccount = p.forAccount || slices.Contains(accountFields, field)
 	}
 	if p.authUserID == "" {
 		return

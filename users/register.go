@@ -20,7 +20,7 @@ func (s *Service) Register(ctx context.Context, id string, password secret.Text,
 		c = s.newCreation(registeringMark, user, password)
 		c.userID = text(user, "_id")
 		n := note{Kind: noteRegister, UserID: c.userID, Key: c.account.Key, Names: nameDigests(user)}
-		return s.carryOut(ctx, n, s.unchanged(user), s.registerOrder(c))
+		return s.carryOut(ctx, n, s.unchanged(user), s.registerOrder(c, user))
 	})
 	if errors.Is(err, crud.ErrNotFound) {
 		return refuse(ErrNotFound, "_id: there is no such user")

@@ -171,6 +171,10 @@ type patch struct {
 	guards, forAccount bool
 }
 
+// mayGetAccount reports whether p changes what an account is made by, of a user that has
+// none yet.
+func (p *patch) mayGetAccount() bool { return p.forAccount && p.authUserID == "" }
+
 func (s *Service) patchUser(p *patch) step {
 	return step{
 		name:  "patch user",
@@ -246,7 +250,7 @@ func (s *Service) moveUser(user crud.Document, to string) step {
 		noted: true,
 		do: func(ctx context.Context) error {
 			err := s.Users.SetState(ctx, id, to, as(user, "__STATE__", "authUserId"))
-			if errors.Is(err, crud.ErrNotFound) && s.journal.shared() {
+			if errors.Is(err, crud.ErrNotFound) {
 				return errChanged
 			}
 			return err
