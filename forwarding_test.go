@@ -55,14 +55,15 @@ func (s *remoteStore) took() []storeCall {
 // remoteHarness is a service on a store over the network.
 func remoteHarness(t *testing.T, env map[string]string) (*harness, *remoteStore) {
 	t.Helper()
-	db, err := embedded.Open(t.Context(), embedded.Config{Path: ":memory:", Collections: []embedded.Definition{embedded.Users("/users"), embedded.Groups("/ums-config")}})
+	db, err := embedded.Open(t.Context(), embedded.Config{
+		Path: ":memory:", Collections: []embedded.Definition{withTestFields(embedded.Users("/users")), embedded.Groups("/ums-config")},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
 	remote := &remoteStore{next: db}
-	server := httptest.NewServer(remote)
-	t.Cleanup(server.Close)
+	server := serveStore(t, remote, nil)
 	vars := map[string]string{"CRUD_SERVICE": server.URL, "USERS_CRUD_ENDPOINT": "/users", "UMS_CONFIG_CRUD_ENDPOINT": "/ums-config", "RANDOM_PWD_GEN": "false"}
 	for name, value := range env {
 		vars[name] = value

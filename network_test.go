@@ -40,7 +40,8 @@ func remotely(url string, vars map[string]string) map[string]string {
 	maps.Copy(all, vars)
 	all["CRUD_SERVICE"] = url
 	delete(all, "EMBEDDED_PATH")
-	delete(all, "COLLECTION_DEFINITION_FOLDER") // the store has read it
+	delete(all, "COLLECTION_DEFINITION_FOLDER") // the store has read it, and
+	delete(all, "USER_GROUPS_FILE")             // this too
 	return all
 }
 
@@ -62,13 +63,31 @@ func serveStore(t testing.TB, db http.Handler, plan *faults.Plan) *crudtest.Serv
 	return s
 }
 
-// dialling is the transport that the service uses over the network, to s.
-func dialling(t testing.TB, s *crudtest.Server, timeout time.Duration) http.RoundTripper {
-	connections := &http.Transport{DialContext: s.Dial, MaxIdleConnsPerHost: 256}
+// openRemote opens the store that s serves, as the service does that cfg is for.
+func openRemote(t testing.TB, cfg config, s *crudtest.Server) *store {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	if !inBubble() {
+		opened, err := openStore(t.Context(), cfg, log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return opened
+	}
+	connections := &http.Transport{DialContext: s.Dial, MaxConnsPerHost: cfg.store.connections, MaxIdleConnsPerHost: cfg.store.connections}
 	t.Cleanup(connections.CloseIdleConnections)
-	return upstream.NewNetwork(upstream.NetworkConfig{
-		Service: crud.Service, Timeout: timeout, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Base: connections,
-	})
+	network := upstream.NewNetwork(upstream.NetworkConfig{Service: crud.Service, Timeout: cfg.upstreamTimeout, Log: log, Base: connections, Excuse: closesOnQuery})
+	opened, err := newStore(cfg, cfg.store.url, network)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened.network = network
+	return opened
+}
+
+// closesOnQuery is what crud.Network excuses.
+func closesOnQuery(req *http.Request, _ error) bool {
+	return req.Method == http.MethodGet && strings.Contains(req.URL.RawQuery, "_q=")
 }
 
 // storeOn is db as the service of h is to see it, with the plan between them.
@@ -87,11 +106,7 @@ func (h *harness) storeOn(db *embedded.Store, cfg config, vars map[string]string
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	s, err := newStore(cfg, cfg.store.url, dialling(h.t, server, cfg.upstreamTimeout))
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return s
+	return openRemote(h.t, cfg, server)
 }
 
 // openCollections opens the store that cfg asks for until the test is over.
@@ -162,3 +177,7 @@ func depending[T any](inProcess, overConnections T) T {
 // forgotten is after how long a mark that no note speaks of is taken off: over connections
 // another process might be at work on it at first.
 func forgotten() time.Duration { return depending(6*time.Minute, 12*time.Minute) }
+
+// upstreamsClosed is what the check-up says besides when the service meets its store over
+// the network.
+const upstreamsClosed = `,"upstreams":[{"name":"CRUD","state":"closed"}]`
