@@ -83,6 +83,7 @@ func platformOverNetwork(t *testing.T, env platformEnvironment) *harness {
 	return h
 }
 
+// platformWalk takes the service through the life of a few users.
 func (h *harness) platformWalk() {
 	const rows = "userGroup;username;email;name;surname;rooms;specialties;address.city\n" +
 		"customer;;bo@example.com;Bo;Berg;;;Oslo\n" +
