@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,31 +39,60 @@ type member struct {
 	*harness
 	stop context.CancelFunc
 	work errgroup.Group // what the process does besides answering
+	dead *atomic.Bool   // it reaches nobody any more, as if it had been killed
 }
 
-// slowProvider takes some time for each call, so that operations of several copies come
-// between each other.
+var errDead = errors.New("this copy was killed")
+
+// mortal is a member's way to the store.
+type mortal struct {
+	next http.RoundTripper
+	dead *atomic.Bool
+}
+
+func (m mortal) RoundTrip(r *http.Request) (*http.Response, error) {
+	if m.dead.Load() {
+		return nil, errDead
+	}
+	res, err := m.next.RoundTrip(r)
+	if m.dead.Load() && err == nil {
+		res.Body.Close()
+		return nil, errDead
+	}
+	return res, err
+}
+
+// slowProvider takes some time for each call that changes something, so that operations of
+// several copies come between each other.
 type slowProvider struct {
 	providers.Provider
 	pause func()
+	dead  *atomic.Bool
+}
+
+func mortally[T any](p slowProvider, call func() (T, error)) (T, error) {
+	var none T
+	if p.pause(); p.dead.Load() {
+		return none, errDead
+	}
+	answer, err := call()
+	if p.pause(); p.dead.Load() {
+		return none, errDead
+	}
+	return answer, err
 }
 
 func (p slowProvider) Create(ctx context.Context, a providers.NewAccount) (providers.Account, error) {
-	p.pause()
-	defer p.pause()
-	return p.Provider.Create(ctx, a)
+	return mortally(p, func() (providers.Account, error) { return p.Provider.Create(ctx, a) })
 }
 
 func (p slowProvider) Update(ctx context.Context, id string, c providers.Change) (providers.Account, error) {
-	p.pause()
-	defer p.pause()
-	return p.Provider.Update(ctx, id, c)
+	return mortally(p, func() (providers.Account, error) { return p.Provider.Update(ctx, id, c) })
 }
 
 func (p slowProvider) Delete(ctx context.Context, id string) error {
-	p.pause()
-	defer p.pause()
-	return p.Provider.Delete(ctx, id)
+	_, err := mortally(p, func() (struct{}, error) { return struct{}{}, p.Provider.Delete(ctx, id) })
+	return err
 }
 
 // A jitter is a latency by chance. It may be used by several goroutines.
@@ -108,15 +139,16 @@ func newCopies(t *testing.T, n int, seed uint64) *copies {
 	if _, err := beside.Collection("/ums-config").InsertAll(t.Context(), groups); err != nil {
 		t.Fatal(err)
 	}
-	slow := slowProvider{provider, func() { <-time.After(chance.latency()) }}
 	for i := range n {
-		c.members = append(c.members, c.join(i, slow))
+		dead := new(atomic.Bool)
+		slow := slowProvider{provider, func() { <-time.After(chance.latency()) }, dead}
+		c.members = append(c.members, c.join(i, slow, dead))
 	}
 	return c
 }
 
 // join starts one more copy.
-func (c *copies) join(i int, provider providers.Provider) *member {
+func (c *copies) join(i int, provider providers.Provider, dead *atomic.Bool) *member {
 	c.t.Helper()
 	env := environment(map[string]string{
 		"CRUD_SERVICE": c.store.URL, "USERS_CRUD_ENDPOINT": "/users", "UMS_CONFIG_CRUD_ENDPOINT": "/ums-config",
@@ -128,12 +160,12 @@ func (c *copies) join(i int, provider providers.Provider) *member {
 	}
 	transport := &http.Transport{DialContext: c.store.Dial, MaxIdleConnsPerHost: 64}
 	c.t.Cleanup(transport.CloseIdleConnections)
-	s, err := newStore(cfg, c.store.URL, transport)
+	s, err := newStore(cfg, c.store.URL, mortal{transport, dead})
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(c.t.Output(), nil)).With("copy", i)
-	m := &member{harness: &harness{t: c.t, client: c.client, provider: c.provider, seen: c.seen}}
+	m := &member{dead: dead, harness: &harness{t: c.t, client: c.client, provider: c.provider, seen: c.seen}}
 	m.api = newAPI(cfg, s, provider, log)
 	m.handler = m.api.handler()
 	if err := m.api.users.Recover(c.t.Context()); err != nil {
@@ -302,8 +334,79 @@ func randomRequest(rng *rand.Rand, ids []string) (method, path, body string, hea
 	}
 }
 
-// pairTries is how many times two requests meet, with other latencies.
-const pairTries = 12
+// TestCopyGone kills one of two copies in the middle of operations and jobs. The other
+// settles what it left: a minute or two later every user can be changed again, and in the
+// end users and accounts belong together.
+func TestCopyGone(t *testing.T) {
+	t.Parallel()
+	seeds := 40
+	if testing.Short() {
+		seeds = 8
+	}
+	var interrupted atomic.Int64
+	t.Cleanup(func() {
+		if interrupted.Load() == 0 {
+			t.Error("no kill interrupted an operation: the test shows nothing")
+		}
+	})
+	for seed := range seeds {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { copyGone(t, uint64(seed), &interrupted) })
+		})
+	}
+}
+
+func copyGone(t *testing.T, seed uint64, interrupted *atomic.Int64) {
+	c := newCopies(t, 2, seed)
+	defer c.close()
+	rng := rand.New(rand.NewPCG(seed, 9))
+	for i := range sharedUsers {
+		body := fmt.Sprintf(`{"userGroup":"customers","email":"u%d@example.com","password":"correct horse"}`, i)
+		c.members[0].must("POST", fmt.Sprintf("/users/?sendResetPwdEmail=false&postponeAuthUserCreation=%v", i%2 == 0), body)
+	}
+	var ids []string
+	for _, user := range c.all("/users") {
+		ids = append(ids, user["_id"].(string))
+	}
+	var clients errgroup.Group
+	for client := range 6 {
+		m, rng := c.members[client%2], rand.New(rand.NewPCG(seed, uint64(client)+200))
+		clients.Go(func() error {
+			for range 6 {
+				method, path, body, header := randomRequest(rng, ids)
+				m.call(method, path, body, header...)
+			}
+			return nil
+		})
+	}
+	<-time.After(time.Duration(20+rng.IntN(150)) * time.Millisecond)
+	killed := c.members[0]
+	killed.dead.Store(true)
+	killed.stop()
+	_ = clients.Wait()
+	interrupted.Add(int64(len(c.all("/journal")) - len(c.members)))
+	<-time.After(2 * time.Minute)
+	for _, user := range c.all("/users") {
+		got := c.members[1].call("PATCH", fmt.Sprintf("/users/%s?_st=PUBLIC,DRAFT,TRASH,DELETED", user["_id"]), `{"blocked":true}`)
+		if got.status != http.StatusOK {
+			t.Errorf("two minutes later a change of %v = %d %s", user, got.status, got.body)
+		}
+	}
+	c.settled()
+	c.checkTogether()
+}
+
+// pairTries is how many times two requests meet, each time with other latencies.
+func pairTries() int {
+	switch {
+	case testing.Short():
+		return 2
+	case *every:
+		return 100
+	}
+	return 12
+}
 
 // TestTwoCopiesMeet has each of two copies make a request for the same user at the same
 // time, for every pair of requests, whether the user has an account or not.
@@ -346,7 +449,7 @@ func (m *member) state(id, to string) reply {
 func meet(t *testing.T, seed uint64, one, other func(m *member, id string) reply) {
 	c := newCopies(t, 2, seed)
 	defer c.close()
-	for i := range pairTries {
+	for i := range pairTries() {
 		email := fmt.Sprintf("u%d@example.com", i)
 		path := "/users/?sendResetPwdEmail=false"
 		if i%3 != 0 {
