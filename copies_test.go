@@ -402,7 +402,7 @@ func pairTries() int {
 	switch {
 	case testing.Short():
 		return 2
-	case *every:
+	case *everyCall:
 		return 100
 	}
 	return 12
