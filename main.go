@@ -156,7 +156,7 @@ func (a *api) usersConfig(cfg config, s *store) users.Config {
 // announce says what this is, and that it listens.
 func (s *service) announce(ctx context.Context, addr net.Addr) {
 	if s.store.journal == nil {
-		s.log.WarnContext(ctx, "operations under way are noted in memory only: set JOURNAL_CRUD_ENDPOINT to have a crash leave nothing half done")
+		s.log.WarnContext(ctx, "operations under way are noted in memory only: set JOURNAL_CRUD_ENDPOINT to have a crash leave nothing half done, and to run more than one copy")
 	}
 	if s.store.jobs == nil {
 		s.log.WarnContext(ctx, "jobs are kept in memory only: set JOBS_CRUD_ENDPOINT to have them survive a restart")

@@ -23,7 +23,7 @@ var settings = []setting{
 	{"USERS_CRUD_ENDPOINT", "", "path of the users collection; embedded: `/users` when unset"},
 	{"UMS_CONFIG_CRUD_ENDPOINT", "", "path of the user groups collection; embedded: `/ums-config` when unset"},
 	{"ROLES_CRUD_ENDPOINT", "", "path of the roles collection, for `permissions`; embedded: `/roles` when unset"},
-	{"JOURNAL_CRUD_ENDPOINT", "", "path of a collection that notes operations under way, so that a crash leaves nothing half done; embedded: built in; remote and unset: kept in memory"},
+	{"JOURNAL_CRUD_ENDPOINT", "", "path of a collection that notes operations under way, so that a crash leaves nothing half done and several copies of the service keep apart; embedded: built in; remote and unset: kept in memory, for one copy"},
 	{"JOBS_CRUD_ENDPOINT", "", "path of a collection that keeps jobs and their outcomes, so that they survive a restart; embedded: built in; remote and unset: kept in memory"},
 	{"EMBEDDED_PATH", "user-manager.db", "file of the embedded store, or `:memory:`"},
 	{"EMBEDDED_SYNC", "full", "`full`: an acknowledged write survives power loss; `normal`: the last ones may be lost then, but not in a crash"},
