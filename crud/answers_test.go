@@ -3,6 +3,7 @@ package crud
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -315,5 +316,76 @@ func TestQueriesThatMayCloseConnections(t *testing.T) {
 				t.Errorf("excused: %v, want %v", got, test.want)
 			}
 		})
+	}
+}
+
+// TestLimitThatIsNone: a service that refuses what it says it takes is not asked for ever.
+func TestLimitThatIsNone(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []string{"200", "201", "0", "99999999999999999999"} {
+		store := &canned{status: 400, body: `{"message":"querystring/_l must be <= ` + limit + `"}`}
+		for _, err := range usersOn(t, store).All(t.Context(), Query{}) {
+			if upstream.Status(err) != 400 {
+				t.Errorf("limit %s: error %v, want the refusal", limit, err)
+			}
+		}
+		if len(store.asked) != 1 {
+			t.Errorf("limit %s: %d requests, want 1", limit, len(store.asked))
+		}
+	}
+}
+
+// fullPage answers a first page that is full, and then none.
+type fullPage struct{ longest, asked int }
+
+func (f *fullPage) RoundTrip(r *http.Request) (*http.Response, error) {
+	f.longest = max(f.longest, len(r.URL.String()))
+	f.asked++
+	body := "[]"
+	if f.asked%2 == 1 {
+		body = "[" + strings.TrimSuffix(strings.Repeat(`{"_id":"`+someID+`"},`, pageSize), ",") + "]"
+	}
+	return &http.Response{StatusCode: 200, Header: http.Header{}, Request: r, Body: io.NopCloser(strings.NewReader(body))}, nil
+}
+
+// TestFollowingPagesHaveRoom: what is added to a filter for the next page makes no URL too
+// long, nor is a list cut far earlier.
+func TestFollowingPagesHaveRoom(t *testing.T) {
+	t.Parallel()
+	longest := 0
+	for n := 215; n < 245; n++ {
+		ids := make([]string, n)
+		for i := range ids {
+			ids[i] = fmt.Sprintf("66e19957f72ba7349eb7%04x", i)
+		}
+		store := &fullPage{}
+		for _, err := range usersOn(t, store).AllIn(t.Context(), "_id", ids, Query{States: AllStates}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if store.longest > maxURL {
+			t.Errorf("with %d ids a URL of %d bytes, want at most %d", n, store.longest, maxURL)
+		}
+		longest = max(longest, store.longest)
+	}
+	if longest < maxURL-100 {
+		t.Errorf("the longest URL has %d bytes, want nearly %d", longest, maxURL)
+	}
+	long := make([]string, 40)
+	for i := range long {
+		long[i] = strings.Repeat("x", 500) + fmt.Sprint(i)
+	}
+	for extra := range 40 {
+		store := &fullPage{}
+		long[0] = strings.Repeat("x", 500+10*extra)
+		for _, err := range usersOn(t, store).AllIn(t.Context(), "name", long, Query{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if store.longest > maxURL {
+			t.Errorf("a URL of %d bytes, want at most %d", store.longest, maxURL)
+		}
 	}
 }

@@ -81,6 +81,11 @@ func TestServiceWithSmallerPages(t *testing.T) {
 			if diff := cmp.Diff(ids, read(t, users, crud.Query{})); diff != "" {
 				t.Errorf("all (-want +got):\n%s", diff)
 			}
+			some := crud.Query{Filter: crud.Document{"username": crud.Document{"$lt": "u0015"}}}
+			if diff := cmp.Diff(ids[:15], read(t, users, some)); diff != "" {
+				t.Errorf("some (-want +got):\n%s", diff)
+			}
+			store.urls = store.urls[:slices.IndexFunc(store.urls, func(url string) bool { return strings.Contains(url, "username") })]
 			requests := 30/page + 1 // the last one tells that there are no more
 			if page < 200 {
 				requests++ // by which it is learned
