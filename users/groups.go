@@ -31,6 +31,7 @@ type group struct {
 	accountsDisabled bool
 	schema           *jsonschema.Schema
 	cells            *csvimport.Schema // how a CSV file's cells are read
+	dates            []string          // fields that are declared to be dates without a time
 }
 
 // groups reads groups from the store and keeps their compiled schemas.
@@ -121,7 +122,38 @@ func compileGroup(name string, config crud.Document) (*group, error) {
 		return nil, &SchemaError{name, err}
 	}
 	disabled, _ := config["authUserCreationDisabled"].(bool)
-	return &group{name: name, accountsDisabled: disabled, schema: schema, cells: csvimport.NewSchema(withStandardTypes(definition))}, nil
+	return &group{
+		name:             name,
+		accountsDisabled: disabled,
+		schema:           schema,
+		cells:            csvimport.NewSchema(withStandardTypes(definition)),
+		dates:            dateFields(definition),
+	}, nil
+}
+
+// dateFields returns the properties of a schema that are dates without a time.
+func dateFields(definition map[string]any) []string {
+	var dates []string
+	properties, _ := definition["properties"].(map[string]any)
+	for name, property := range properties {
+		if declared, _ := property.(map[string]any); declared["format"] == "date" {
+			dates = append(dates, name)
+		}
+	}
+	return dates
+}
+
+// asWritten returns the user with dates as a client writes them, in fields that are not
+// changed: a CRUD Service whose collection declares them Date gives them back as instants.
+func (g *group) asWritten(user crud.Document, changed []string) crud.Document {
+	user = maps.Clone(user)
+	for _, field := range g.dates {
+		date, midnight := strings.CutSuffix(text(user, field), "T00:00:00.000Z")
+		if midnight && !slices.Contains(changed, field) {
+			user[field] = date
+		}
+	}
+	return user
 }
 
 // compileSchema compiles a group's schema as this service reads it: formats are

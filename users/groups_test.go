@@ -54,6 +54,37 @@ func TestGroupSchema(t *testing.T) {
 	}
 }
 
+// TestDatesOfTheStore: a date that the store gives back as an instant is still the date
+// that was written, unless it is being changed.
+func TestDatesOfTheStore(t *testing.T) {
+	g, err := compileGroup("g", crud.Document{"crudSchema": object(t, `{"properties": {"born": {"type": "string", "format": "date"}, "seen": {"type": "string", "format": "date-time"}}}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const midnight = "1990-05-01T00:00:00.000Z"
+	for what, test := range map[string]struct {
+		born    string
+		changed []string
+		valid   bool
+	}{
+		"as the store has it":   {midnight, nil, true},
+		"as it was written":     {"1990-05-01", nil, true},
+		"an instant of the day": {"1990-05-01T10:00:00.000Z", nil, false},
+		"changed to an instant": {midnight, []string{"born"}, false},
+		"another is changed":    {midnight, []string{"seen"}, true},
+	} {
+		t.Run(what, func(t *testing.T) {
+			user := crud.Document{"userGroup": "g", "born": test.born, "seen": midnight}
+			if err := g.check(g.asWritten(user, test.changed)); (err == nil) != test.valid {
+				t.Errorf("check = %v, want it valid: %v", err, test.valid)
+			}
+			if user["born"] != test.born || user["seen"] != midnight {
+				t.Errorf("the user was changed: %v", user)
+			}
+		})
+	}
+}
+
 func TestGroupSchemaThatDoesNotCompile(t *testing.T) {
 	for what, schema := range map[string]string{
 		"unknown type":                  `{"type": "strin"}`,

@@ -138,7 +138,7 @@ func (s *Service) checkPatched(ctx context.Context, p *patch, after crud.Documen
 	if err != nil {
 		return err
 	}
-	return group.check(after)
+	return group.check(group.asWritten(after, p.fields))
 }
 
 // withDate returns the operators with the expirationDate that is set in the form that
