@@ -223,3 +223,37 @@ func TestStoreThatIsGone(t *testing.T) {
 		get("/-/check-up", 200, is+`"OK","version":"dev","unsettledOperations":0,"upstreams":[{"name":"CRUD","state":"closed"}]}`)
 	})
 }
+
+// TestStatusOfAFailedChange: a duplicate is one however the store answers it, and what was
+// not sent has no status.
+func TestStatusOfAFailedChange(t *testing.T) {
+	t.Parallel()
+	const route, words = "PATCH /users/:id", "x :: caused by :: E11000 duplicate key error"
+	duplicate := &upstream.Error{Service: crud.Service, Route: route, Status: 500, Message: words, Err: crud.ErrDuplicate, NotDone: true}
+	tests := map[string]struct {
+		refusal     refusalPolicy
+		passThrough bool
+		err         error
+		status      int
+		message     string
+	}{
+		"a duplicate answered with 500":       {documented500, false, duplicate, 500, "Error while updating user: CRUD PATCH /users/:id responded with a 500 status code: " + words},
+		"one that is passed through":          {documented500, true, duplicate, 409, "Error while updating user: CRUD PATCH /users/:id responded with a 500 status code: " + words},
+		"one where data is blamed":            {passData, false, duplicate, 409, words},
+		"another failure":                     {passData, true, &upstream.Error{Service: crud.Service, Route: route, Status: 500, Message: "no"}, 500, "Error while updating user: CRUD PATCH /users/:id responded with a 500 status code"},
+		"what was not sent":                   {documented500, true, &upstream.Error{Service: crud.Service, Route: route, NotDone: true}, 500, "Error while updating user: CRUD PATCH /users/:id could not be reached"},
+		"what was not sent, with data":        {passData, true, &upstream.Error{Service: crud.Service, Route: route, NotDone: true}, 500, "Error while updating user: CRUD PATCH /users/:id could not be reached"},
+		"a refusal that is passed through":    {documented500, true, &upstream.Error{Service: crud.Service, Route: route, Status: 403}, 403, "Error while updating user: CRUD PATCH /users/:id responded with a 403 status code"},
+		"one after which others stay as done": {documented500, true, &upstream.Error{Service: crud.Service, Route: route, Status: 403, Partial: true}, 500, "Error while updating user: CRUD PATCH /users/:id responded with a 403 status code"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := &api{passRefusals: test.passThrough}
+			status, message := a.classify(failed("updating user", test.refusal, test.err))
+			if status != test.status || message != test.message {
+				t.Errorf("%d %s\nwant %d %s", status, message, test.status, test.message)
+			}
+		})
+	}
+}
