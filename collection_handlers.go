@@ -9,6 +9,7 @@ import (
 
 	"user-manager/crud"
 	"user-manager/crud/document"
+	"user-manager/upstream"
 	"user-manager/users"
 )
 
@@ -142,6 +143,10 @@ func (a *api) deleteUsers(w http.ResponseWriter, r *http.Request) error {
 	ctx, end := a.untilStop(r.Context(), func() {})
 	defer end()
 	outcomes, err := a.users.DeleteAll(ctx, params, a.bulkLimit)
+	switch upstream.Status(err) {
+	case http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge:
+		return &requestError{http.StatusRequestURITooLong, "querystring: is too long for the store"}
+	}
 	if err != nil {
 		return failed("deleting users", passData, err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -275,5 +276,74 @@ func TestContentTypesForPages(t *testing.T) {
 		if got.status != http.StatusNoContent || got.header.Get("Content-Type") != "" || got.body != "" {
 			t.Errorf("%s %s = %d %q with a body of %q", c.method, c.path, got.status, got.header.Get("Content-Type"), got.body)
 		}
+	}
+}
+
+// TestFixedSchema: what the store's own schema does not know is told, with the place that
+// it has in the request.
+func TestFixedSchema(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"COLLECTION_DEFINITION_FOLDER": "examples/mia-platform/collections", "USER_GROUPS_FILE": "none"}
+	group := exchange{request: "POST /crud/ums-config/", body: `{"userGroup":"free","label":"Free","crudSchema":{"additionalProperties":true}}`, status: 200, want: "*"}
+	user := func(fields string) string {
+		return `{"userGroup":"free","username":"ann","email":"ann@example.com"` + fields + `}`
+	}
+	const words = ` must NOT have additional properties. Property "nope" is not defined in validation schema`
+	for what, c := range map[string]conversation{
+		"validate":       {env: env, steps: []exchange{group, on400("POST /users/validate", user(`,"nope":1`), "body"+words)}},
+		"create":         {env: env, steps: []exchange{group, on400("POST /users/", user(`,"nope":1`), "body"+words), nobodyIn}},
+		"create several": {env: env, steps: []exchange{group, on400("POST /users/bulk", "["+user("")+","+user(`,"nope":1`)+"]", "body/1"+words), nobodyIn}},
+		"well":           {env: env, steps: []exchange{group, {request: bulkPath, body: "[" + user("") + "]", status: 200, want: "*"}}},
+	} {
+		t.Run(what, c.run)
+	}
+}
+
+// TestLimitsOfTheCallerReachTheStore: where the caller says which users are meant, acl_rows
+// goes along with every look at them.
+func TestLimitsOfTheCallerReachTheStore(t *testing.T) {
+	t.Parallel()
+	limits := []string{`Acl_rows: {"username":"ann"}`, "Acl_read_columns: username", "Acl_write_columns: name"}
+	for what, c := range map[string]struct {
+		request, body string
+		want          map[string][]string // by call
+	}{
+		"delete": {"DELETE /users/", "", map[string][]string{"GET /users/export": {"Acl_rows"}, "GET /users/:id": {"Acl_rows"}}},
+		"change": {"PATCH /users/bulk", `[{"filter":{},"update":{"name":"A"}}]`,
+			map[string][]string{"GET /users/": {"Acl_rows"}, "GET /users/:id": {"Acl_rows"}, "PATCH /users/:id": {"Acl_rows", "Acl_write_columns"}}},
+		"state":  {"POST /users/<id1>/state", `{"stateTo":"TRASH"}`, map[string][]string{"GET /users/:id": {"Acl_rows"}}},
+		"one":    {"GET /users/<id1>", "", map[string][]string{"GET /users/:id": {"Acl_rows", "Acl_read_columns", "Acl_write_columns"}}},
+		"export": {"GET /users/export", "", map[string][]string{"GET /users/export": {"Acl_rows", "Acl_read_columns", "Acl_write_columns"}}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			h, remote := remoteHarness(t, nil)
+			h.must("POST", "/users/?sendResetPwdEmail=false", ann)
+			remote.took()
+			method, path, _ := strings.Cut(c.request, " ")
+			h.must(method, path, c.body, limits...)
+			got := map[string][]string{}
+			for _, call := range remote.took() {
+				for _, name := range []string{"Acl_rows", "Acl_read_columns", "Acl_write_columns"} {
+					if call.header.Get(name) != "" && !slices.Contains(got[call.call], name) {
+						got[call.call] = append(got[call.call], name)
+					}
+				}
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("limits by call (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestDeletionTooLongForTheStore: a query string may be longer than the store takes.
+func TestDeletionTooLongForTheStore(t *testing.T) {
+	t.Parallel()
+	h, remote := remoteHarness(t, nil)
+	remote.next = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusRequestHeaderFieldsTooLarge) })
+	got := h.call("DELETE", "/users/?username=ann", "")
+	if want := bad(414, "querystring: is too long for the store"); got.status != 414 || got.body != want {
+		t.Errorf("%d %s, want %s", got.status, got.body, want)
 	}
 }
