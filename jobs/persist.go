@@ -39,7 +39,7 @@ func (t *Task) persist(f func() error) error {
 // passing reports whether a call that failed may succeed when it is made again.
 func passing(err error) bool {
 	e, ok := errors.AsType[*upstream.Error](err)
-	return ok && (!e.Refused() || e.Status == http.StatusTooManyRequests)
+	return ok && (!e.Refused() || e.Status == http.StatusTooManyRequests || upstream.Unreached(err))
 }
 
 // sleep waits for d, or until ctx is done; then it reports false.

@@ -31,7 +31,7 @@ type ImportRefusal struct {
 func RefusalOf(err error, username, email string) *ImportRefusal {
 	failed, ok := errors.AsType[*upstream.Error](err)
 	switch {
-	case !ok || !failed.Refused():
+	case !ok || !failed.Refused() || upstream.Unreached(failed):
 		return nil
 	case errors.Is(failed, ErrConflict):
 		return notUnique(failed, username, email)

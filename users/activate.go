@@ -301,7 +301,7 @@ func (a *activation) makeOne(ctx context.Context, c *candidate) error {
 // refusedForGood reports whether an upstream refused a call, and not only because it has
 // too much to do.
 func refusedForGood(err error) bool {
-	return upstream.Refused(err) && upstream.Status(err) != http.StatusTooManyRequests
+	return upstream.Refused(err) && upstream.Status(err) != http.StatusTooManyRequests && !upstream.Unreached(err)
 }
 
 func problemOf(refusal *providers.ImportRefusal) *jobs.Problem {

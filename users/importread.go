@@ -45,7 +45,7 @@ func persist(ctx context.Context, call func(context.Context) error) error {
 		for try := 0; ; try++ {
 			err := call(ctx)
 			failed, ok := errors.AsType[*upstream.Error](err)
-			if !ok || failed.Refused() || try+1 == tries {
+			if !ok || failed.Refused() && !upstream.Unreached(err) || try+1 == tries {
 				return err
 			}
 			select {

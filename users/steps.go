@@ -21,13 +21,13 @@ var inAnyState = url.Values{"_st": {strings.Join(crud.AllStates, ",")}}
 var errNotUndoable = errors.New("cannot be undone, only finished")
 
 // insist tries a call that nothing can take back, or that takes something back, up
-// to three times while its outcome is open or the upstream is only busy.
+// to three times while its outcome is open or the upstream is only busy or not reached.
 func insist(ctx context.Context, call func(context.Context) error) error {
 	const tries, pause = 3, 50 * time.Millisecond
 	var err error
 	for try := range tries {
 		err = call(ctx)
-		busy := upstream.Status(err) == http.StatusTooManyRequests
+		busy := upstream.Status(err) == http.StatusTooManyRequests || upstream.Unreached(err)
 		if err == nil || upstream.Refused(err) && !busy || try+1 == tries {
 			return err
 		}
