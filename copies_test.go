@@ -244,6 +244,7 @@ func (c *copies) settled() {
 // accounts belong together and say the same, and no request was answered with a mistake of
 // the service's own.
 func TestTwoCopies(t *testing.T) {
+	overConnectionsAnyway(t)
 	t.Parallel()
 	seeds := 60
 	if testing.Short() {
@@ -338,6 +339,7 @@ func randomRequest(rng *rand.Rand, ids []string) (method, path, body string, hea
 // settles what it left: a minute or two later every user can be changed again, and in the
 // end users and accounts belong together.
 func TestCopyGone(t *testing.T) {
+	overConnectionsAnyway(t)
 	t.Parallel()
 	seeds := 40
 	if testing.Short() {
@@ -411,6 +413,7 @@ func pairTries() int {
 // TestTwoCopiesMeet has each of two copies make a request for the same user at the same
 // time, for every pair of requests, whether the user has an account or not.
 func TestTwoCopiesMeet(t *testing.T) {
+	overConnectionsAnyway(t)
 	t.Parallel()
 	requests := map[string]func(m *member, id string) reply{
 		"block":   func(m *member, id string) reply { return m.call("PATCH", "/users/"+id, `{"blocked":true}`) },

@@ -250,7 +250,7 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 				t.Fatal("the operation made no upstream call")
 			}
 			for n, call := range calls {
-				if testing.Short() && n%12 != 0 {
+				if n%callStride(12) != 0 {
 					continue
 				}
 				for _, fault := range faults.All() {

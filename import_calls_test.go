@@ -39,6 +39,7 @@ func checkFew(t *testing.T, calls map[string]int, got importAnswer, updated, ins
 // TestCallsOfALargeBatch: rows that stand in each other's way do not make an import take
 // more and more calls.
 func TestCallsOfALargeBatch(t *testing.T) {
+	ordinaryPages(t)
 	t.Parallel()
 	for what, test := range map[string]struct {
 		header                  string

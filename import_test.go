@@ -417,6 +417,7 @@ func newCustomers(n int) []string {
 // TestCallsOfAnImport: how many calls an import takes does not grow with each row, nor
 // with one row that is wrong. Over connections it looks first whose names are taken.
 func TestCallsOfAnImport(t *testing.T) {
+	ordinaryPages(t)
 	t.Parallel()
 	const header, n = "userGroup,email,name", 250
 	const group, list, bulk, patch = "CRUD GET /ums-config/", "CRUD GET /users/", "CRUD POST /users/bulk", "CRUD PATCH /users/bulk"

@@ -417,6 +417,7 @@ func TestJobEvents(t *testing.T) {
 				defer leave()
 				ended := make(chan reply, 1)
 				go func() { ended <- h.callContext(ctx, "GET", mailings+"/<job1>/events", "") }()
+				<-time.After(*latency) // of the store, which is asked for the job
 				synctest.Wait()
 				if what == "a client that goes away" {
 					leave()

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"user-manager/crud"
@@ -20,11 +21,33 @@ import (
 // network says on which of the two transports the tests run the service.
 var network = flag.Bool("network", false, "run the service on a store that it meets over connections, as a CRUD Service, instead of in its own process")
 
+// What the store over connections is like.
+var (
+	maxLimit = flag.Int("max-limit", 0, "documents of a page of the store at most, as CRUD_MAX_LIMIT has it; 0: 200")
+	latency  = flag.Duration("latency", 0, "how long each call of a store over connections waits")
+)
+
 // inProcessOnly skips a test on the other transport.
 func inProcessOnly(t testing.TB, why string) {
 	t.Helper()
 	if *network {
 		t.Skip("in process only: " + why)
+	}
+}
+
+// overConnectionsAnyway skips a test that has connections on either transport.
+func overConnectionsAnyway(t testing.TB) {
+	t.Helper()
+	if *network {
+		t.Skip("its service meets the store over connections on either transport: once is enough")
+	}
+}
+
+// ordinaryPages skips a test that counts calls, where pages are smaller than usual.
+func ordinaryPages(t testing.TB) {
+	t.Helper()
+	if *maxLimit != 0 {
+		t.Skip("how many calls it takes depends on how large a page may be")
 	}
 }
 
@@ -53,7 +76,7 @@ func inBubble() bool { return time.Now().Year() < 2020 }
 // caller is in could not go on with them.
 func serveStore(t testing.TB, db http.Handler, plan *faults.Plan) *crudtest.Server {
 	t.Helper()
-	s := &crudtest.Server{Store: db, Plan: plan}
+	s := &crudtest.Server{Store: db, Plan: plan, Latency: func(string) time.Duration { return *latency }}
 	if inBubble() {
 		s.ListenInMemory()
 	} else if err := s.Listen(); err != nil {
@@ -123,7 +146,8 @@ func openCollections(t testing.TB, cfg config) *embedded.Store {
 // openStoreOf opens the store that cfg asks for.
 func openStoreOf(t testing.TB, cfg config) (*embedded.Store, error) {
 	return embedded.Open(t.Context(), embedded.Config{
-		Path: cfg.store.path, Collections: storeCollections(cfg.store), UserIDHeader: cfg.forwarding.UserIDKey, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Path: cfg.store.path, Collections: storeCollections(cfg.store), UserIDHeader: cfg.forwarding.UserIDKey,
+		MaxLimit: *maxLimit, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 }
 
@@ -174,6 +198,19 @@ func depending[T any](inProcess, overConnections T) T {
 	return inProcess
 }
 
+// callStride is how many upstream calls of an operation there are for one at which faults
+// are tried: short in short tests; over connections, where a call takes longer, every
+// other.
+func callStride(short int) int {
+	switch {
+	case testing.Short():
+		return short
+	case *network && !*everyCall:
+		return 2
+	}
+	return 1
+}
+
 // forgotten is after how long a mark that no note speaks of is taken off: over connections
 // another process might be at work on it at first.
 func forgotten() time.Duration { return depending(6*time.Minute, 12*time.Minute) }
@@ -181,3 +218,30 @@ func forgotten() time.Duration { return depending(6*time.Minute, 12*time.Minute)
 // upstreamsClosed is what the check-up says besides when the service meets its store over
 // the network.
 const upstreamsClosed = `,"upstreams":[{"name":"CRUD","state":"closed"}]`
+
+// TestOneFaultOfARead: over connections a read is tried again, and in this process it
+// fails; a fault that stays fails it on either transport.
+func TestOneFaultOfARead(t *testing.T) {
+	t.Parallel()
+	for _, fault := range faults.All() {
+		t.Run(fault.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newHarness(t, nil)
+				withAnn(h)
+				h.plan.Reset()
+				h.plan.Arm(1, fault)
+				got := h.call("GET", "/users/count", "")
+				again := fault != faults.Refuse500 && fault != faults.Timeout // that may have been its own mistake, or took all the time
+				want := depending(false, again)
+				if answered := got.status == 200; answered != want {
+					t.Errorf("count = %d %s, answered should be %v", got.status, got.body, want)
+				}
+				h.plan.ArmFrom(1, fault)
+				if got := h.call("GET", "/users/count", ""); got.status == 200 {
+					t.Errorf("count = %d %s while all calls fail", got.status, got.body)
+				}
+			})
+		})
+	}
+}
