@@ -82,6 +82,32 @@ func TestValidatingUsers(t *testing.T) {
 	}
 }
 
+// TestValidationIsThatOfCreation: what is refused without being created is refused when it
+// is to be created, in the same words.
+func TestValidationIsThatOfCreation(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, nil)
+	h.must("POST", "/crud/ums-config/", `{"userGroup":"free","label":"Free","crudSchema":{}}`)
+	for _, body := range []string{
+		`{}`, `null`, `[]`, `{"userGroup":5}`, `{"userGroup":"nobody"}`, `{"userGroup":"customers"}`, `{"userGroup":"free"}`,
+		`{"userGroup":"customers","email":"a","password":5}`, `{"userGroup":"customers","email":"a"}`, `{"userGroup":"customers","email":null}`,
+		`{"userGroup":"customers","email":"a@example.com","blocked":"yes"}`, `{"userGroup":"customers","email":"a@example.com","roles":"x"}`,
+		`{"userGroup":"customers","email":"a@example.com","expirationDate":"2001-01-01"}`, `{"userGroup":"customers","email":"a@example.com","nope":1}`,
+		`{"userGroup":"customers","email":"a@example.com","authUserId":"x"}`, `{"userGroup":"customers","email":"a@example.com","__STATE__":"DRAFT"}`,
+	} {
+		for _, params := range []string{"", "?postponeAuthUserCreation=true", "?postponeAuthUserCreation=1", "?sendResetPwdEmail=x"} {
+			asked := h.call("POST", "/users/validate"+params, body)
+			done := h.call("POST", "/users/"+params, body)
+			if asked.status < 300 && done.status < 300 {
+				continue
+			}
+			if asked.status != done.status || asked.body != done.body {
+				t.Errorf("%s %s: validated %d %s, created %d %s", params, body, asked.status, asked.body, done.status, done.body)
+			}
+		}
+	}
+}
+
 func TestCreatingSeveralUsers(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]conversation{

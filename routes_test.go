@@ -72,10 +72,12 @@ func FuzzDecodeBody(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, media string) {
 		for what, decode := range map[string]func(*http.Request) error{
-			"struct": func(r *http.Request) error { _, err := decode[register](r); return err },
-			"slice":  func(r *http.Request) error { _, err := decode[[]change](r); return err },
-			"object": func(r *http.Request) error { _, err := decodeObject(r); return err },
-			"form":   func(r *http.Request) error { _, err := decodeForm[register](r); return err },
+			"struct":      func(r *http.Request) error { _, err := decode[register](r); return err },
+			"slice":       func(r *http.Request) error { _, err := decode[[]change](r); return err },
+			"object":      func(r *http.Request) error { _, err := decodeObject(r); return err },
+			"one or more": func(r *http.Request) error { _, err := decodeOneOrMore[change](r); return err },
+			"list":        func(r *http.Request) error { _, err := (&api{bulkLimit: 2}).decodeList(r, "send fewer"); return err },
+			"form":        func(r *http.Request) error { _, err := decodeForm[register](r); return err },
 		} {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", bytes.NewReader(body))
 			r.Header.Set("Content-Type", media)

@@ -1,11 +1,23 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 
 	"user-manager/crud/document"
 	"user-manager/users"
 )
+
+// creationParams reads the choices that every creation of users has.
+func creationParams(r *http.Request) (users.CreateOptions, error) {
+	postpone, err := flagParam(r, "postponeAuthUserCreation", false)
+	if err != nil {
+		return users.CreateOptions{}, err
+	}
+	mail, err := flagParam(r, "sendResetPwdEmail", true)
+	return users.CreateOptions{PostponeAccount: postpone, SkipPasswordMail: !mail}, err
+}
 
 // createUser handles POST /users/.
 func (a *api) createUser(w http.ResponseWriter, r *http.Request) error {
@@ -121,4 +133,18 @@ func (a *api) changeStates(w http.ResponseWriter, r *http.Request) error {
 		return failed("changing the state of users", passData, err)
 	}
 	return encode(w, http.StatusOK, n)
+}
+
+// decodeOneOrMore is [decode] for an array of T, or a single one by itself.
+func decodeOneOrMore[T any](r *http.Request) ([]T, error) {
+	body, err := readJSON(r)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if !bytes.HasPrefix(body, []byte("{")) {
+		return decode[[]T](r)
+	}
+	one, err := decode[T](r)
+	return []T{one}, err
 }
