@@ -140,16 +140,24 @@ func TestNamesakesInOrder(t *testing.T) {
 	}
 }
 
-// TestSeveralWithAnUpstreamDown: when the provider is gone no further user is tried, and
+// TestSeveralWithAnUpstreamDown: when the store is gone no further user is tried, and
 // nothing of those that were is left.
 func TestSeveralWithAnUpstreamDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(t, nil)
 		request := call("POST", "/users/bulk", many(30))
-		const validated = 1 + 30 // a look at the group, then a call for each user
+		dry := newHarness(t, nil)
+		dry.plan.Reset()
+		request(dry)
 		h.plan.Reset()
-		h.plan.ArmFrom(validated+1, faults.Unreachable)
+		validations := 0
+		for n, call := range dry.plan.Calls() {
+			if call == "CRUD POST /users/validate" {
+				validations = n + 1
+			}
+		}
+		h.plan.ArmFrom(validations+1, faults.Unreachable)
 		got := request(h)
 		var tried, not int
 		for _, o := range readOutcomes(t, got) {
@@ -186,7 +194,6 @@ func (h *harness) slowly() {
 // way are completed and no further one is begun.
 func TestSeveralWithNobodyWaiting(t *testing.T) {
 	t.Parallel()
-	const validated = 450 * time.Millisecond // a look at the group and 20 users, 8 at a time
 	for what, test := range map[string]struct {
 		end  func(h *harness, cancel func(), stop chan struct{})
 		told string
@@ -203,7 +210,9 @@ func TestSeveralWithNobodyWaiting(t *testing.T) {
 				h.slowly()
 				var ended sync.WaitGroup
 				ended.Go(func() {
-					<-time.After(validated)
+					for !slices.Contains(h.plan.Calls(), "CRUD POST /users/") {
+						<-time.After(10 * time.Millisecond)
+					}
 					test.end(h, cancel, stop)
 				})
 				got := h.callContext(ctx, "POST", "/users/bulk?sendResetPwdEmail=false", many(20))
