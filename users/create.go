@@ -35,29 +35,18 @@ type Created struct {
 // only), and its account unless the group has none or it is postponed. The fields
 // must match the group's schema. Refusals are [ErrInvalid]; upstreams' are passed on.
 func (s *Service) Create(ctx context.Context, fields crud.Document, opts CreateOptions) (Created, error) {
-	if err := refuseFields(fields, append(storeFields, reservedFields...)...); err != nil {
-		return Created{}, err
-	}
-	user := maps.Clone(fields)
-	password, err := takePassword(user)
+	checked, err := s.checkCreation(ctx, fields, opts, s.groups.group)
 	if err != nil {
 		return Created{}, err
 	}
-	group, err := s.checkNew(ctx, user, s.groups.group)
-	if err != nil {
-		return Created{}, err
-	}
-	if group.accountsDisabled || opts.PostponeAccount {
-		id, err := s.insertAlone(context.WithoutCancel(ctx), user)
+	if checked.alone {
+		id, err := s.insertAlone(context.WithoutCancel(ctx), checked.user)
 		return Created{ID: id}, err
 	}
-	if err := checkAccountName(user); err != nil {
-		return Created{}, err
-	}
-	c, err := s.createWithAccount(ctx, user, password)
+	c, err := s.createWithAccount(ctx, checked.user, checked.password)
 	taken := errors.Is(err, crud.ErrDuplicate) || errors.Is(err, providers.ErrConflict)
-	if taken && s.settleClash(ctx, nameDigests(user)) {
-		c, err = s.createWithAccount(ctx, user, password)
+	if taken && s.settleClash(ctx, nameDigests(checked.user)) {
+		c, err = s.createWithAccount(ctx, checked.user, checked.password)
 	}
 	if err != nil {
 		return Created{}, err

@@ -6,37 +6,44 @@ import (
 	"maps"
 
 	"user-manager/crud"
+	"user-manager/secret"
 )
 
 // Validate checks all that [Service.Create] checks before it writes, and asks the store
 // whether it would take the user. Whether its name and address are free is not looked at,
 // nothing is written and the provider is not called. Errors are those of Create.
 func (s *Service) Validate(ctx context.Context, fields crud.Document, opts CreateOptions) error {
-	user, err := s.checkCreation(ctx, fields, opts, s.groups.group)
+	checked, err := s.checkCreation(ctx, fields, opts, s.groups.group)
 	if err != nil {
 		return err
 	}
-	return s.Users.Validate(ctx, user)
+	return s.Users.Validate(ctx, checked.user)
 }
 
-// checkCreation checks what a creation would, in its order, and returns the user as the
-// store would get it, without the mark of its account.
-func (s *Service) checkCreation(ctx context.Context, fields crud.Document, opts CreateOptions, find groupFinder) (crud.Document, error) {
+// A checkedUser is a user that may be created.
+type checkedUser struct {
+	user     crud.Document // as the store gets it, but for the mark of its account
+	password secret.Text   // zero: none was given
+	alone    bool          // it gets no account, or not yet
+}
+
+// checkCreation checks what can be checked before anything is written.
+func (s *Service) checkCreation(ctx context.Context, fields crud.Document, opts CreateOptions, find groupFinder) (checked checkedUser, err error) {
 	if err := refuseFields(fields, append(storeFields, reservedFields...)...); err != nil {
-		return nil, err
+		return checked, err
 	}
-	user := maps.Clone(fields)
-	if _, err := takePassword(user); err != nil {
-		return nil, err
+	checked.user = maps.Clone(fields)
+	if checked.password, err = takePassword(checked.user); err != nil {
+		return checked, err
 	}
-	group, err := s.checkNew(ctx, user, find)
+	group, err := s.checkNew(ctx, checked.user, find)
 	if err != nil {
-		return nil, err
+		return checked, err
 	}
-	if group.accountsDisabled || opts.PostponeAccount {
-		return user, nil
+	if checked.alone = group.accountsDisabled || opts.PostponeAccount; checked.alone {
+		return checked, nil
 	}
-	return user, checkAccountName(user)
+	return checked, checkAccountName(checked.user)
 }
 
 // validateAll is [Service.Validate] for several users. Its error is that of the first that
@@ -51,11 +58,11 @@ func (s *Service) validateAll(ctx context.Context, list []crud.Document, opts Cr
 	}
 	checked := make([]crud.Document, len(list))
 	for i, fields := range list {
-		user, err := s.checkCreation(ctx, fields, opts, groups.find)
+		one, err := s.checkCreation(ctx, fields, opts, groups.find)
 		if err != nil {
 			return inItem(item(i), err)
 		}
-		checked[i] = user
+		checked[i] = one.user
 	}
 	outcomes := severally(ctx, len(list), nil, func(ctx context.Context, i int) (Outcome, error) {
 		return Outcome{}, s.Users.Validate(ctx, checked[i])
