@@ -30,7 +30,7 @@ var sights = map[string]func(providers.Provider, *faults.Plan) providers.Provide
 	"one by one": oneByOne,
 }
 
-var everyCall = flag.Bool("every", false, "try every fault at every upstream call of imports and jobs, not at one in five")
+var everyCall = flag.Bool("every", false, "try every fault at every upstream call, not at some of those of imports and jobs, or over connections")
 
 // stride is how many upstream calls there are for one that is tried.
 func stride() int {
@@ -40,7 +40,7 @@ func stride() int {
 	case testing.Short():
 		return 29
 	}
-	return 5
+	return depending(5, 11)
 }
 
 // A bulkJob is a job that is tried with every fault at every upstream call, from the

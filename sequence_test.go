@@ -194,7 +194,7 @@ func (h *harness) checkBelonging() {
 // not, nothing is orphaned, and what the clean request acknowledged stands.
 func TestRandomSequences(t *testing.T) {
 	t.Parallel()
-	seeds := 300
+	seeds := depending(300, 100)
 	if testing.Short() {
 		seeds = 30
 	}
