@@ -32,6 +32,9 @@ type copies struct {
 	*harness // what looks at store and provider, beside the copies
 	store    *crudtest.Server
 	members  []*member
+	// What stands between a copy and its upstreams; nil: nothing more.
+	toStore    func(copy int, next http.RoundTripper) http.RoundTripper
+	toProvider func(copy int, next providers.Provider) providers.Provider
 }
 
 // A member is one of the copies.
@@ -111,9 +114,16 @@ func (j *jitter) latency() time.Duration {
 // chance.
 func newCopies(t *testing.T, n int, seed uint64) *copies {
 	t.Helper()
-	usersOf := embedded.Users("/users")
+	c := &copies{}
+	c.start(t, n, seed)
+	return c
+}
+
+// start starts n copies by what is set up in c.
+func (c *copies) start(t *testing.T, n int, seed uint64) {
+	t.Helper()
 	db, err := embedded.Open(t.Context(), embedded.Config{Path: ":memory:", Collections: append(fake.Collections(),
-		usersOf, embedded.Groups("/ums-config"), embedded.Roles("/roles"), embedded.Journal("/journal"), embedded.Jobs("/jobs"))})
+		embedded.Users("/users"), embedded.Groups("/ums-config"), embedded.Roles("/roles"), embedded.Journal("/journal"), embedded.Jobs("/jobs"))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +133,7 @@ func newCopies(t *testing.T, n int, seed uint64) *copies {
 		t.Fatal(err)
 	}
 	chance := &jitter{rng: rand.New(rand.NewPCG(seed, 5))}
-	c := &copies{store: &crudtest.Server{Store: db, Latency: func(string) time.Duration { return chance.latency() }}}
+	c.store = &crudtest.Server{Store: db, Latency: func(string) time.Duration { return chance.latency() }}
 	c.store.ListenInMemory()
 	t.Cleanup(func() { c.store.Close() })
 	provider, err := providers.Open(t.Context(), "fake", providers.Settings{Getenv: func(string) string { return "" }, Log: slog.New(slog.DiscardHandler), Local: beside})
@@ -139,17 +149,16 @@ func newCopies(t *testing.T, n int, seed uint64) *copies {
 	if _, err := beside.Collection("/ums-config").InsertAll(t.Context(), groups); err != nil {
 		t.Fatal(err)
 	}
-	for i := range n {
+	for range n {
 		dead := new(atomic.Bool)
-		slow := slowProvider{provider, func() { <-time.After(chance.latency()) }, dead}
-		c.members = append(c.members, c.join(i, slow, dead))
+		c.join(slowProvider{provider, func() { <-time.After(chance.latency()) }, dead}, dead)
 	}
-	return c
 }
 
 // join starts one more copy.
-func (c *copies) join(i int, provider providers.Provider, dead *atomic.Bool) *member {
+func (c *copies) join(provider providers.Provider, dead *atomic.Bool) {
 	c.t.Helper()
+	i := len(c.members)
 	env := environment(map[string]string{
 		"CRUD_SERVICE": c.store.URL, "USERS_CRUD_ENDPOINT": "/users", "UMS_CONFIG_CRUD_ENDPOINT": "/ums-config",
 		"ROLES_CRUD_ENDPOINT": "/roles", "JOURNAL_CRUD_ENDPOINT": "/journal", "JOBS_CRUD_ENDPOINT": "/jobs", "RANDOM_PWD_GEN": "false",
@@ -160,7 +169,14 @@ func (c *copies) join(i int, provider providers.Provider, dead *atomic.Bool) *me
 	}
 	transport := &http.Transport{DialContext: c.store.Dial, MaxIdleConnsPerHost: 64}
 	c.t.Cleanup(transport.CloseIdleConnections)
-	s, err := newStore(cfg, c.store.URL, mortal{transport, dead})
+	way := http.RoundTripper(mortal{transport, dead})
+	if c.toStore != nil {
+		way = c.toStore(i, way)
+	}
+	if c.toProvider != nil {
+		provider = c.toProvider(i, provider)
+	}
+	s, err := newStore(cfg, c.store.URL, way)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -169,13 +185,13 @@ func (c *copies) join(i int, provider providers.Provider, dead *atomic.Bool) *me
 	m.api = newAPI(cfg, s, provider, log)
 	m.handler = m.api.handler()
 	if err := m.api.users.Recover(c.t.Context()); err != nil {
-		c.t.Fatal(err)
+		c.t.Log(err) // Run tries again
 	}
 	ctx, stop := context.WithCancel(c.t.Context())
 	m.stop = stop
 	m.work.Go(func() error { return m.api.users.Run(ctx) })
 	m.work.Go(func() error { return m.api.jobs.Run(ctx) })
-	return m
+	c.members = append(c.members, m)
 }
 
 // close stops the copies, and waits for them.

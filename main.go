@@ -56,7 +56,11 @@ func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 	g.Go(func() error { return serve(ctx, log, ln, service.api.handler()) })
 	g.Go(func() error { return service.api.users.Run(ctx) })
 	g.Go(func() error { return service.api.jobs.Run(ctx) })
-	return g.Wait()
+	err = g.Wait()
+	if resigned := service.api.users.Resign(context.WithoutCancel(ctx)); resigned != nil {
+		log.WarnContext(ctx, "process not taken off the journal", "err", resigned)
+	}
+	return err
 }
 
 // service is everything that run serves, and what has to be closed after it.

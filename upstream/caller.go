@@ -87,6 +87,11 @@ func (c Caller) StoreHeader(names ...string) http.Header {
 	return h
 }
 
+// EncodesQuery reports whether the queries in c's own URL are base64.
+func (c Caller) EncodesQuery() bool {
+	return c.ACL.Get(QueryEncodingHeader) == "base64" || c.ACL.Get(queryEncodingAlias) == "base64"
+}
+
 func copyHeader(to, from http.Header, name string) {
 	name = http.CanonicalHeaderKey(name)
 	if values := from[name]; len(values) > 0 {

@@ -50,14 +50,19 @@ func (r retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	if deadline, ok := req.Context().Deadline(); ok && deadline.Before(by) {
 		by = deadline
 	}
-	unclear := false // whether an earlier try may have been carried out
+	unclear := false // whether an earlier try may have been carried out, or be yet
 	for try := 1; ; try++ {
 		res, err := r.next.RoundTrip(req)
 		pause, again := pauseAfter(req, res, err, try)
 		if !again || !time.Now().Add(pause).Before(by) {
 			return outcome(req, res, err, unclear)
 		}
-		unclear = unclear || !didNothing(res, err)
+		if !didNothing(res, err) {
+			unclear = true
+			if !isRead(req) && req.Method != http.MethodDelete { // what is deleted stays so
+				raiseDoubt(req.Context())
+			}
+		}
 		over := wait(req.Context(), pause)
 		discard(res)
 		if over != nil {

@@ -255,6 +255,9 @@ func (a *activation) putMarks(ctx context.Context, free chunk, found *sorted) er
 	}
 	left := a.journal.settleable(true, func(n note) bool { return n.Job == a.task.ID() && own[n.UserID] })
 	for _, n := range left {
+		if _, err := a.journal.acquire(ctx, n); err != nil {
+			return err
+		}
 		if err := a.journal.close(ctx, n); err != nil {
 			return err
 		}

@@ -63,6 +63,7 @@ type openNote struct {
 	note
 	id       string // of the journal's document, or made up when there is none
 	unstored bool   // known to this process only
+	lost     bool   // another process has taken it over while an operation was at work
 	running  bool   // an operation of this process is at work on it
 	settled  bool   // user and account are as they should be, as far as could be seen
 	// lookFrom is when a note that stays open long is to be settled again.
@@ -151,15 +152,28 @@ func (j *journal) memoryID() string {
 	return "memory-" + strconv.Itoa(j.made)
 }
 
-// close ends a note whose operation is complete or undone.
+// close ends a note whose operation is complete or undone. One that another process has
+// taken over stays there, and is lost.
 func (j *journal) close(ctx context.Context, n *openNote) error {
-	if !n.unstored {
-		if err := j.notes.Delete(ctx, n.id); err != nil && !errors.Is(err, crud.ErrNotFound) {
-			return err
-		}
+	if err := j.remove(ctx, n); err != nil {
+		return err
 	}
 	j.forget(n)
 	return nil
+}
+
+func (j *journal) remove(ctx context.Context, n *openNote) error {
+	switch {
+	case n.unstored:
+		return nil
+	case !j.shared():
+		return ignore(j.notes.Delete(ctx, n.id), crud.ErrNotFound)
+	}
+	removed, err := j.notes.DeleteAll(ctx, j.own(n))
+	if err == nil {
+		n.lost = removed == 0
+	}
+	return err
 }
 
 func (j *journal) forget(n *openNote) {
@@ -201,11 +215,12 @@ func (j *journal) load(ctx context.Context, age time.Duration, log *slog.Logger)
 	if j.notes == nil {
 		return nil
 	}
-	processes := map[string]process{}
+	processes, gone := map[string]process{}, j.others()
 	for doc, err := range j.notes.All(ctx, crud.Query{States: crud.AllStates}) {
 		if err != nil {
 			return err
 		}
+		delete(gone, text(doc, "_id"))
 		if text(doc, "kind") != kindProcess {
 			err = j.loaded(ctx, doc, age, log)
 		} else if j.see(doc, processes) {
@@ -215,7 +230,7 @@ func (j *journal) load(ctx context.Context, age time.Duration, log *slog.Logger)
 			log.WarnContext(ctx, "document of the journal not removed yet", "err", err)
 		}
 	}
-	j.sawAll(processes)
+	j.sawAll(processes, gone)
 	return nil
 }
 

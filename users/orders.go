@@ -60,9 +60,6 @@ func (s *Service) patchOrder(p *patch) []step {
 		steps = append(steps, s.blockAccount(p.authUserID, s.mayLogIn(p.before)))
 	}
 	steps = append(steps, s.patchUser(p))
-	if p.mayGetAccount() && s.journal.shared() {
-		steps = append(steps, s.expectNoAccount(p))
-	}
 	if p.renames {
 		steps = append(steps, s.renameAccount(p))
 	}

@@ -102,6 +102,7 @@ func (s *Service) planPatch(ctx context.Context, id string, before, operators cr
 		before:     before,
 		update:     operators,
 		params:     params,
+		encoded:    caller.EncodesQuery(),
 		users:      s.Users.With(caller.StoreHeader(upstream.ACLRowsHeader, upstream.ACLWriteColumnsHeader, upstream.QueryEncodingHeader)),
 	}
 	for _, touch := range update.Touches() {

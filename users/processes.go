@@ -25,7 +25,8 @@ const (
 // A process is another one that shares the journal.
 type process struct {
 	touched string    // as its document has it
-	since   time.Time // that it has been seen
+	since   time.Time // that it has been seen so
+	looks   int       // how many times in a row
 }
 
 // ErrLockNotUnique is a journal whose collection has no unique index on its field "lock":
@@ -83,24 +84,68 @@ func (j *journal) see(doc crud.Document, found map[string]process) (forgotten bo
 	holder, touched := text(doc, "holder"), text(doc, "updatedAt")
 	p, known := j.processes[holder]
 	if !known || p.touched != touched {
-		p = process{touched, j.now()}
+		p = process{touched: touched, since: j.now()}
 	}
+	p.looks++
 	found[holder] = p
 	return j.now().Sub(p.since) > processForgotten
 }
 
-// sawAll replaces what is known of other processes.
-func (j *journal) sawAll(found map[string]process) {
+// others returns the ids of stored notes that no operation of this process is at work on.
+func (j *journal) others() map[string]bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	ids := map[string]bool{}
+	for id, n := range j.open {
+		if !n.unstored && !n.running && n.Holder != j.holder {
+			ids[id] = true
+		}
+	}
+	return ids
+}
+
+// sawAll replaces what is known of other processes, and forgets notes that have gone.
+func (j *journal) sawAll(found map[string]process, gone map[string]bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.processes = found
+	for id := range gone {
+		if n := j.open[id]; n != nil && !n.running && n.Holder != j.holder {
+			delete(j.open, id)
+		}
+	}
 }
 
 // mayBeSettled returns from when on a note that no operation of this process is at work on
 // may be settled; mu is held.
 func (j *journal) mayBeSettled(n *openNote) time.Time {
-	if p, known := j.processes[n.Holder]; known && n.Holder != j.holder {
-		return p.since.Add(processGone)
+	p, known := j.processes[n.Holder]
+	switch {
+	case !known || n.Holder == j.holder:
+		return n.settleFrom
+	case p.looks <= int(processGone/settleEvery): // this process did not look for a while
+		return j.now().Add(processGone)
 	}
-	return n.settleFrom
+	return p.since.Add(processGone)
 }
+
+// lookAround shows others that this process is there, and looks for them and their notes,
+// until ctx is done. It does not wait for anything to be settled, which may take long.
+func (s *Service) lookAround(ctx context.Context) {
+	ticker := time.NewTicker(settleEvery)
+	defer ticker.Stop()
+	for {
+		if err := errors.Join(s.journal.touch(ctx), s.journal.load(ctx, s.longest(), s.Log)); err != nil && ctx.Err() == nil {
+			s.Log.WarnContext(ctx, "journal not read", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// Resign tells other processes on the store that this one is not there any more. Call it
+// when the last operation is over.
+func (s *Service) Resign(ctx context.Context) error { return s.journal.resign(ctx) }

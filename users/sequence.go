@@ -32,8 +32,9 @@ type step struct {
 // later one that still stands.
 //
 // Unless the failed step was refused, the note stays open for a while even if all is
-// undone: a call that got no answer, or a gateway's, may still take effect. Then
-// [Service.Run] settles it.
+// undone: a call that got no answer, or a gateway's, may still take effect. So it does
+// when a step was done at a second try, for the first may still come. Then [Service.Run]
+// settles it.
 //
 // A caller that goes away does not end an operation that has begun. Its time is bounded
 // all the same: each call has its own limit, and the number of calls does too.
@@ -47,7 +48,7 @@ func (s *Service) carryOut(ctx context.Context, n note, unchanged func(context.C
 		return err
 	}
 	defer s.journal.leave(open) // matters only while the note is open
-	ctx = context.WithoutCancel(ctx)
+	ctx, doubt := upstream.WithDoubt(context.WithoutCancel(ctx))
 	certain := true
 	if unchanged != nil {
 		err = unchanged(ctx)
@@ -55,10 +56,13 @@ func (s *Service) carryOut(ctx context.Context, n note, unchanged func(context.C
 	if err == nil {
 		certain, err = s.doSteps(ctx, steps)
 	}
-	if certain {
+	if certain && !doubt.Raised() {
 		s.closeNote(ctx, open)
 	} else if err := s.journal.letGo(ctx, open, false); err != nil {
 		s.Log.WarnContext(ctx, "journal note not let go yet", "err", err)
+	}
+	if open.lost && n.subject() != "" {
+		return s.takenOver(ctx, n)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"user-manager/crud"
@@ -59,6 +60,11 @@ func (s *Service) Recover(ctx context.Context) error {
 
 // Run settles what operations left open, at once and then in rounds, until ctx is done.
 func (s *Service) Run(ctx context.Context) error {
+	if s.journal.shared() {
+		var looking sync.WaitGroup
+		looking.Go(func() { s.lookAround(ctx) })
+		defer looking.Wait()
+	}
 	ticker := time.NewTicker(settleEvery)
 	defer ticker.Stop()
 	for {
@@ -67,9 +73,6 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			if err := s.journal.resign(context.WithoutCancel(ctx)); err != nil {
-				s.Log.WarnContext(ctx, "process not taken off the journal", "err", err)
-			}
 			return nil
 		case <-ticker.C:
 		}
@@ -81,10 +84,8 @@ func (s *Service) settleRound(ctx context.Context) error {
 	switch {
 	case !s.recovered.Load():
 		err = s.Recover(ctx)
-	case !s.StoreIsOurs || s.journal.hasVoid():
-		err = s.journal.touch(ctx)
-		// a note that we are just making may be among them
-		err = errors.Join(err, s.journal.load(ctx, s.longest(), s.Log))
+	case s.journal.hasVoid() && !s.journal.shared():
+		err = s.journal.load(ctx, s.longest(), s.Log) // one that we are just making may be among them
 	}
 	if s.recovered.Load() && s.Now().Sub(s.markedAt) >= loadMarkedEvery {
 		err = errors.Join(err, s.loadMarked(ctx, s.leftOver()))
@@ -222,13 +223,27 @@ func (s *Service) settleAdoption(ctx context.Context, n note, certain bool) erro
 	user, err := s.findByAuthUserID(ctx, n.AuthUserID)
 	switch {
 	case err == nil:
-		return s.realignUser(ctx, user, certain)
+		return s.noteChange(ctx, user)
 	case !errors.Is(err, crud.ErrNotFound):
 		return err
 	case n.Unblock && certain:
 		return s.restoreBlocked(ctx, n.AuthUserID, false)
 	}
 	return nil
+}
+
+// noteChange notes that a user has to be held against its account: that is done when
+// nobody is at work on the user.
+func (s *Service) noteChange(ctx context.Context, user crud.Document) error {
+	open, err := s.journal.begin(ctx, note{Kind: noteChange, UserID: text(user, "_id"), AuthUserID: accountID(user)})
+	if errors.Is(err, crud.ErrDuplicate) {
+		return errHeld
+	}
+	if err != nil {
+		return err
+	}
+	defer s.journal.leave(open)
+	return s.journal.letGo(ctx, open, false)
 }
 
 // finishDeletion deletes the user whose account is gone, as it was when its deletion

@@ -123,9 +123,13 @@ func (j *journal) acquire(ctx context.Context, n *openNote) (bool, error) {
 	if !j.shared() || n.unstored {
 		return true, nil
 	}
-	as := map[string]any{"_id": n.id, "holder": map[string]any{"$in": []any{n.Holder, j.holder}}}
+	holders := []any{n.Holder, j.holder}
+	if n.Holder == "" {
+		holders = append(holders, nil) // of a process that shared the journal with nobody
+	}
+	known := map[string]any{"_id": n.id, "holder": map[string]any{"$in": holders}}
 	update := crud.Document{"$set": map[string]any{"lock": lockOf(n.note), "holder": j.holder}}
-	changed, err := j.notes.PatchAll(ctx, crud.Query{Filter: as, States: crud.AllStates}, update)
+	changed, err := j.notes.PatchAll(ctx, crud.Query{Filter: known, States: crud.AllStates}, update)
 	switch {
 	case errors.Is(err, crud.ErrDuplicate):
 		return false, errHeld
@@ -160,9 +164,14 @@ func (j *journal) heldBy(n *openNote, holder string) {
 	}
 }
 
+// own selects a note that this process has.
+func (j *journal) own(n *openNote) crud.Query {
+	return crud.Query{Filter: map[string]any{"_id": n.id, "holder": j.holder}, States: crud.AllStates}
+}
+
 // letGo tells other processes that nobody is at work on a note that stays open. One that
 // is settled gives its lock back too. When that fails the note is this process's until
-// it is closed.
+// it is closed; one that another process has taken over is lost.
 func (j *journal) letGo(ctx context.Context, n *openNote, settled bool) error {
 	if !j.shared() || n.unstored {
 		return nil
@@ -171,12 +180,30 @@ func (j *journal) letGo(ctx context.Context, n *openNote, settled bool) error {
 	if settled {
 		set["lock"] = n.Operation
 	}
-	mine := map[string]any{"_id": n.id, "holder": j.holder}
-	_, err := j.notes.PatchAll(ctx, crud.Query{Filter: mine, States: crud.AllStates}, crud.Document{"$set": set})
+	changed, err := j.notes.PatchAll(ctx, j.own(n), crud.Document{"$set": set})
 	if err == nil {
+		n.lost = changed == 0
 		j.heldBy(n, "")
 	}
 	return err
+}
+
+// takenOver ends an operation whose note another process has taken over and settled: this
+// one did not go on for so long that it counted as gone, and then did. What it did since
+// is noted anew and settled, by what the user is now.
+func (s *Service) takenOver(ctx context.Context, n note) error {
+	open, err := s.begin(ctx, n)
+	if err != nil {
+		s.journal.adopt(n, 0)
+		return errHeld
+	}
+	defer s.journal.leave(open)
+	err = s.finishOrUndo(ctx, n, false)
+	s.journal.settled(open, err == nil)
+	if err := errors.Join(err, s.journal.letGo(ctx, open, err == nil)); err != nil {
+		s.Log.WarnContext(ctx, "operation not settled yet", "kind", n.Kind, "err", err)
+	}
+	return errHeld
 }
 
 // unchanged returns what makes sure, once an operation has the lock, that the user is

@@ -2,7 +2,9 @@ package users
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -161,6 +163,7 @@ type patch struct {
 	update     crud.Document // the operators for the store
 	fields     []string      // top-level fields that update touches
 	params     url.Values    // the caller's, for the store
+	encoded    bool          // a query in params is base64
 	users      crud.Collection
 	after      crud.Document // the user after the change
 	// What of it concerns the account.
@@ -175,16 +178,56 @@ type patch struct {
 // none yet.
 func (p *patch) mayGetAccount() bool { return p.forAccount && p.authUserID == "" }
 
+// patchUser changes the user. Where other processes may give it an account meanwhile, by
+// what it was, the change is noted and made only while it has none. A change that is not
+// noted stays when it came to be although its answer was lost: others may have changed the
+// same since.
 func (s *Service) patchUser(p *patch) step {
-	return step{
+	alone := p.mayGetAccount() && s.journal.shared()
+	patch := step{
 		name:  "patch user",
-		noted: p.guards,
+		noted: p.guards || alone,
 		do: func(ctx context.Context) (err error) {
-			p.after, err = p.users.Patch(ctx, p.userID, p.update, p.params)
+			params := p.params
+			if alone {
+				params = alsoWhere(params, p.encoded, noneYet["_q"].(string))
+			}
+			p.after, err = p.users.Patch(ctx, p.userID, p.update, params)
+			if alone && errors.Is(err, crud.ErrNotFound) {
+				return errChanged
+			}
 			return err
 		},
-		undo: func(ctx context.Context) error { return s.restoreUser(ctx, p) },
 	}
+	if noted := patch.noted || p.renames || p.blocks || p.unblocks; noted || !s.journal.shared() {
+		patch.undo = func(ctx context.Context) error { return s.restoreUser(ctx, p) }
+	}
+	return patch
+}
+
+// alsoWhere returns the parameters of a caller with one more condition. encoded says that
+// the caller's query is base64.
+func alsoWhere(params url.Values, encoded bool, condition string) url.Values {
+	params = maps.Clone(params)
+	if params == nil {
+		params = url.Values{}
+	}
+	own := params.Get("_q")
+	if encoded {
+		decoded, err := base64.StdEncoding.DecodeString(own)
+		if err != nil {
+			return params // the store refuses it
+		}
+		own = string(decoded)
+	}
+	if own != "" {
+		condition = `{"$and":[` + own + `,` + condition + `]}`
+	}
+	if encoded {
+		condition = base64.StdEncoding.EncodeToString([]byte(condition))
+	}
+	params.Set("_q", condition)
+	return params
 }
 
 // restoreUser gives the fields that p touches the values that they had before.
@@ -277,22 +320,6 @@ func (s *Service) returnTo(ctx context.Context, id, state string) error {
 	})
 }
 
-// expectNoAccount fails when a user that had no account comes to have one while what
-// concerns the account was changed: whoever makes it may have read the user before.
-// Within this process nobody does.
-func (s *Service) expectNoAccount(p *patch) step {
-	return step{
-		name: "look for an account",
-		do: func(ctx context.Context) error {
-			now, err := s.Users.Get(ctx, p.userID, inAnyState)
-			if err == nil && text(now, "authUserId") != text(p.before, "authUserId") {
-				return refuse(ErrConflict, "the user's account is just being created; try again")
-			}
-			return err
-		},
-	}
-}
-
 // deleteAccount removes the account. One that the provider does not know counts as
 // removed. Its undoing only looks whether there is anything to undo, which would be
 // too late.
@@ -313,7 +340,7 @@ func (s *Service) deleteAccount(id string) step {
 	}
 }
 
-// deleteUser removes the user. One that had no account stays if it has come to have one:
+// deleteUser removes the user. One that has come to have another account meanwhile stays:
 // nobody would remove that.
 func (s *Service) deleteUser(user crud.Document) step {
 	id := text(user, "_id")
@@ -322,14 +349,14 @@ func (s *Service) deleteUser(user crud.Document) step {
 			return ignore(s.Users.Delete(ctx, id), crud.ErrNotFound)
 		})
 	}
-	if accountID(user) == "" && s.journal.shared() {
-		do = func(ctx context.Context) error { return s.deleteAlone(ctx, user) }
+	if s.journal.shared() {
+		do = func(ctx context.Context) error { return s.deleteUnchanged(ctx, user) }
 	}
 	return step{name: "delete user", do: do}
 }
 
-// deleteAlone removes a user that has no account, as long as that is so.
-func (s *Service) deleteAlone(ctx context.Context, user crud.Document) error {
+// deleteUnchanged removes a user that has the account that it had, or still none.
+func (s *Service) deleteUnchanged(ctx context.Context, user crud.Document) error {
 	q := crud.Query{Filter: as(user, "_id", "authUserId"), States: crud.AllStates}
 	deleted := 0
 	err := insist(ctx, func(ctx context.Context) (err error) {
