@@ -361,6 +361,9 @@ func (h *harness) running(f func()) {
 	if err := <-ended; err != nil {
 		h.t.Error(err)
 	}
+	if err := h.api.users.Resign(h.t.Context()); err != nil {
+		h.t.Error(err)
+	}
 }
 
 func checkErrorBody(t *testing.T, got reply) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -120,7 +121,7 @@ func (h *harness) runJobs(f func()) {
 	g.Go(func() error { return h.api.jobs.Run(ctx) })
 	defer func() {
 		stop()
-		if err := g.Wait(); err != nil {
+		if err := errors.Join(g.Wait(), h.api.users.Resign(context.WithoutCancel(h.t.Context()))); err != nil {
 			h.t.Error(err)
 		}
 	}()

@@ -258,7 +258,10 @@ func (j *journal) take(ctx context.Context, n *openNote, age time.Duration) erro
 	case void:
 	case known == nil:
 		j.added(n, age)
-	case !known.running && known.Holder != n.Holder:
+	case known.running || n.Holder == j.holder || n.Holder == known.Holder:
+	case n.Holder == "":
+		known.Holder, known.settleFrom = "", j.now()
+	default:
 		known.Holder = n.Holder
 		j.added(known, age)
 	}
