@@ -257,3 +257,47 @@ func TestStatusOfAFailedChange(t *testing.T) {
 		})
 	}
 }
+
+// TestHeadersOfJobs: what a job calls is not called on behalf of who asked for it.
+func TestHeadersOfJobs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var answered bool            // guarded by mu, as what follows
+		after := map[string]string{} // calls after the answer, and the caller's headers that they had
+		c := &copies{toStore: func(_ int, next http.RoundTripper) http.RoundTripper {
+			return watchedStore{next: next, before: func(r *http.Request) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if answered {
+					call := r.Method + " " + varying.ReplaceAllString(r.URL.Path, ":id")
+					for _, name := range []string{"Miauserid", "Miausergroups", "Client-Type", "Isbackoffice", "X-Request-Id", "X-Forwarded-For"} {
+						after[call] += r.Header.Get(name)
+					}
+				}
+				return nil
+			}}
+		}}
+		c.start(t, 1, 1)
+		defer c.close()
+		id := c.newUser(`"email":"u@example.com"`, true)
+		c.members[0].must("POST", "/jobs/bulk-activation", `[{"filter":{"userId":"`+id+`"}}]`,
+			"miauserid: ann", "miausergroups: a", "client-type: web", "isbackoffice: 1", "X-Request-Id: r1", "X-Forwarded-For: 1.2.3.4")
+		mu.Lock()
+		answered = true
+		mu.Unlock()
+		<-time.After(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, call := range []string{"PATCH /users/bulk", "PATCH /jobs/", "PATCH /journal/"} {
+			if _, made := after[call]; !made {
+				t.Errorf("no %s among the calls %v", call, after)
+			}
+		}
+		for call, headers := range after {
+			if headers != "" {
+				t.Errorf("%s had the caller's headers %q", call, headers)
+			}
+		}
+	})
+}

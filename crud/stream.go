@@ -8,7 +8,8 @@ import (
 )
 
 // streaming is a transport for answers that are handed on as they come: its timeout
-// is for the answer to begin, not for its end.
+// is for the answer to begin, and for each of its pieces, not for all of it. How long a
+// slow reader takes does not count.
 type streaming struct {
 	next    http.RoundTripper
 	timeout time.Duration
@@ -24,18 +25,28 @@ func (s streaming) RoundTrip(req *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
-	res.Body = &streamedBody{res.Body, func() { cancel(nil) }}
+	res.Body = &streamedBody{body: res.Body, late: late, timeout: s.timeout, end: func() { cancel(nil) }}
 	return res, nil
 }
 
-// streamedBody ends its request when it is closed.
+// streamedBody ends its request when it is closed, or when the store stands still.
 type streamedBody struct {
-	io.ReadCloser
-	end func()
+	body    io.ReadCloser
+	late    *time.Timer // ends the request
+	timeout time.Duration
+	end     func()
+}
+
+// Read implements [io.Reader].
+func (b *streamedBody) Read(p []byte) (int, error) {
+	b.late.Reset(b.timeout)
+	defer b.late.Stop()
+	return b.body.Read(p)
 }
 
 // Close implements [io.Closer].
 func (b *streamedBody) Close() error {
+	b.late.Stop()
 	defer b.end()
-	return b.ReadCloser.Close()
+	return b.body.Close()
 }
