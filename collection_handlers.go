@@ -16,17 +16,17 @@ func (a *api) showUser(w http.ResponseWriter, r *http.Request) error {
 	if !crud.IsID(id) {
 		return encode(w, http.StatusNotFound, map[string]string{"error": "not found"}) // as the store says it
 	}
-	return failed("reading user", passCredentials, a.store.users.Forward(w, r, "/"+id))
+	return failed("reading user", passCredentials, a.forward(w, r, "/"+id))
 }
 
 // exportUsers handles GET /users/export.
 func (a *api) exportUsers(w http.ResponseWriter, r *http.Request) error {
-	return failed("exporting users", passCredentials, a.store.users.Forward(w, r, "/export"))
+	return failed("exporting users", passCredentials, a.forward(w, r, "/export"))
 }
 
 // userSchema handles GET /users/schema.
 func (a *api) userSchema(w http.ResponseWriter, r *http.Request) error {
-	return failed("reading the schema of users", passCredentials, a.store.users.Forward(w, r, "/schema"))
+	return failed("reading the schema of users", passCredentials, a.forward(w, r, "/schema"))
 }
 
 // validateUser handles POST /users/validate.

@@ -254,6 +254,8 @@ func (r *reader) remote(s *storeConfig, service string) {
 	}
 	if u, err := url.Parse(s.url); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		r.wrong("CRUD_SERVICE", "must be embedded, the name of a host or an http URL, not %q", service)
+	} else if u.User != nil {
+		r.wrong("CRUD_SERVICE", "must have no user name or password: the CRUD Service knows none")
 	}
 	if s.users == "" {
 		r.wrong("USERS_CRUD_ENDPOINT", "is required with a CRUD Service")

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"user-manager/crud"
+	"user-manager/upstream"
 	"user-manager/upstream/faults"
 )
 
@@ -361,7 +362,15 @@ func (h *harness) running(f func()) {
 	if err := <-ended; err != nil {
 		h.t.Error(err)
 	}
-	if err := h.api.users.Resign(h.t.Context()); err != nil {
+	h.resigned()
+}
+
+// resigned takes the service off the journal, as its end does, beside the plan. A store
+// whose journal is elsewhere has none to look at.
+func (h *harness) resigned() {
+	q := crud.Query{Filter: crud.Document{"kind": "process"}, States: crud.AllStates}
+	_, err := h.client.Collection("/journal").DeleteAll(context.WithoutCancel(h.t.Context()), q)
+	if err != nil && upstream.Status(err) != http.StatusNotFound {
 		h.t.Error(err)
 	}
 }

@@ -59,7 +59,7 @@ func bareProxy(b *testing.B, store string, connections int) string {
 }
 
 // wholeService is this service over the store, with its log.
-func wholeService(b *testing.B, store string) string {
+func wholeService(b testing.TB, store string) string {
 	cfg, err := loadConfig(environment(map[string]string{"CRUD_SERVICE": store, "USERS_CRUD_ENDPOINT": "/users", "UMS_CONFIG_CRUD_ENDPOINT": "/ums-config"}))
 	if err != nil {
 		b.Fatal(err)

@@ -33,15 +33,18 @@ func (a *api) identify(next http.Handler) http.Handler {
 func (a *api) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		seen := &seenWriter{ResponseWriter: w}
+		seen, message := &seenWriter{ResponseWriter: w}, "request broken off"
+		defer func() { // also when the answer is broken off
+			level := slog.LevelInfo
+			if strings.HasPrefix(r.URL.Path, "/-/") && seen.status < http.StatusInternalServerError {
+				level = levelTrace
+			}
+			a.log.Log(r.Context(), level, message,
+				"method", r.Method, "route", r.Pattern, "status", seen.status, "bytes", seen.bytes,
+				"response_time_ms", float64(time.Since(start).Microseconds())/1000)
+		}()
 		next.ServeHTTP(seen, r)
-		level := slog.LevelInfo
-		if strings.HasPrefix(r.URL.Path, "/-/") && seen.status < http.StatusInternalServerError {
-			level = levelTrace
-		}
-		a.log.Log(r.Context(), level, "request completed",
-			"method", r.Method, "route", r.Pattern, "status", seen.status, "bytes", seen.bytes,
-			"response_time_ms", float64(time.Since(start).Microseconds())/1000)
+		message = "request completed"
 	})
 }
 

@@ -206,7 +206,7 @@ func callStride(short int) int {
 	case testing.Short():
 		return short
 	case *network && !*everyCall:
-		return 2
+		return 5
 	}
 	return 1
 }

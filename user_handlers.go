@@ -75,12 +75,12 @@ func (a *api) listUsers(w http.ResponseWriter, r *http.Request) error {
 	if a.enrichment != nil {
 		return failed("reading users", passCredentials, a.listEnriched(w, r))
 	}
-	return failed("reading users", passCredentials, a.store.users.Forward(w, r, "/"))
+	return failed("reading users", passCredentials, a.forward(w, r, "/"))
 }
 
 // countUsers handles GET /users/count.
 func (a *api) countUsers(w http.ResponseWriter, r *http.Request) error {
-	return failed("counting users", passCredentials, a.store.users.Forward(w, r, "/count"))
+	return failed("counting users", passCredentials, a.forward(w, r, "/count"))
 }
 
 // patchUser handles PATCH /users/:id.

@@ -215,8 +215,8 @@ func TestWhichWritesAreMadeAgain(t *testing.T) {
 				for _, r := range store.asked {
 					_, marked := r.Header["Idempotency-Key"]
 					_, markedToo := r.Header["X-Idempotency-Key"]
-					if (marked || markedToo) != test.again {
-						t.Errorf("net/http may make it again: %v, want %v", marked || markedToo, test.again)
+					if marked || markedToo {
+						t.Error("net/http may make it again, and nobody would learn of it")
 					}
 				}
 			})

@@ -142,6 +142,9 @@ func (c *Client) request(ctx context.Context, call call) (*http.Request, error) 
 		}
 		body = bytes.NewReader(encoded)
 	}
+	if call.twice {
+		ctx = upstream.Repeatable(ctx)
+	}
 	req, err := http.NewRequestWithContext(ctx, call.method, target, body)
 	if err != nil {
 		return nil, err
@@ -156,9 +159,6 @@ func (c *Client) request(ctx context.Context, call call) (*http.Request, error) 
 		req.Header.Set("Content-Type", "application/json")
 	}
 	upstream.Once(req.Header)
-	if call.twice {
-		upstream.Repeatable(req.Header)
-	}
 	return req, nil
 }
 

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"user-manager/upstream"
@@ -26,5 +26,16 @@ func closesOnQuery(req *http.Request, err error) bool {
 	if req.Method != http.MethodGet && req.Method != http.MethodHead || errors.Is(err, upstream.ErrNotSent) {
 		return false
 	}
-	return strings.Contains(req.URL.RawQuery, "_q=") || len(req.Header[upstream.ACLRowsHeader]) > 0
+	if len(req.Header[upstream.ACLRowsHeader]) > 0 {
+		return true
+	}
+	for name := range req.URL.Query() {
+		if slices.Contains(queryParams, name) {
+			return true
+		}
+	}
+	return false
 }
+
+// queryParams are those by which the database may refuse a list.
+var queryParams = []string{"_q", "_rawp", "_p", "_s"}

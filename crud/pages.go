@@ -53,7 +53,7 @@ func (c Collection) page(ctx context.Context, q Query, skip int) (page []byte, l
 	for {
 		asked := q
 		asked.Limit = c.client.clamped(q.Limit)
-		if asked.Limit < q.Limit { // what is read in several pages needs an order
+		if asked.Limit < q.Limit && q.Sort != "_id" { // what is read in several pages needs an order
 			asked.Sort = strings.TrimPrefix(q.Sort+",_id", ",")
 		}
 		params, err := c.params(http.MethodGet, "/", asked)

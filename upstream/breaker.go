@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -91,7 +92,7 @@ const (
 
 func (b *breaker) judge(req *http.Request, res *http.Response, err error) verdict {
 	switch {
-	case err != nil && isGone(req.Context()):
+	case err != nil && (isGone(req.Context()) || errors.Is(err, errWaited)):
 		return nothing
 	case err != nil && req.Context().Err() == nil && b.excuse != nil && b.excuse(req, err):
 		return nothing

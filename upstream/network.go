@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -85,6 +86,10 @@ var ErrNotSent = errors.New("the request was not sent")
 // notSent is err of a request that was not sent.
 type notSent struct{ error }
 
+// errWaited is a request that was not sent because it waited for one of our own
+// connections all the time, which says nothing of the upstream.
+var errWaited = errors.New("all connections were in use")
+
 func (e notSent) Unwrap() error { return e.error }
 
 func (e notSent) Is(target error) bool { return target == ErrNotSent }
@@ -93,16 +98,23 @@ func (e notSent) Is(target error) bool { return target == ErrNotSent }
 type unsent struct{ next http.RoundTripper }
 
 func (u unsent) RoundTrip(req *http.Request) (*http.Response, error) {
-	var connected atomic.Bool
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
-	res, err := u.next.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
-	if err != nil && !connected.Load() {
-		err = notSent{err}
+	var connecting, connected atomic.Bool
+	trace := &httptrace.ClientTrace{
+		DNSStart:     func(httptrace.DNSStartInfo) { connecting.Store(true) },
+		ConnectStart: func(string, string) { connecting.Store(true) },
+		GotConn:      func(httptrace.GotConnInfo) { connected.Store(true) },
 	}
-	return res, err
+	res, err := u.next.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	switch {
+	case err == nil || connected.Load():
+		return res, err
+	case !connecting.Load():
+		return nil, notSent{fmt.Errorf("%w: %w", errWaited, err)}
+	}
+	return nil, notSent{err}
 }
 
 // isGone reports whether the caller went away, rather than that time ran out.
 func isGone(ctx context.Context) bool {
-	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded)
+	return ctx.Err() != nil && context.Cause(ctx) != context.DeadlineExceeded // itself: a cause may tell of another call's
 }

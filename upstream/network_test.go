@@ -121,7 +121,7 @@ func request(ctx context.Context, t *testing.T, method string) *http.Request {
 		t.Fatal(err)
 	}
 	if marked {
-		upstream.Repeatable(req.Header)
+		req = req.WithContext(upstream.Repeatable(req.Context()))
 	}
 	return req
 }

@@ -18,19 +18,20 @@ const (
 	drainable  = 64 << 10               // bytes read of an answer to use its connection again
 )
 
-// repeatKey is how net/http marks a request that is safe to repeat: an entry without
-// values, which is not sent.
-const repeatKey = "Idempotency-Key"
+type repeatableKey struct{}
 
-// Repeatable marks a request with header h as safe to repeat: to do it twice is to do it
-// once. Its body must have a GetBody.
-func Repeatable(h http.Header) { h[repeatKey] = []string{} }
+// Repeatable marks the requests of a context as safe to repeat: to do one twice is to do it
+// once. Their bodies must have a GetBody.
+func Repeatable(ctx context.Context) context.Context {
+	return context.WithValue(ctx, repeatableKey{}, true)
+}
 
 // Once keeps net/http from making a request with header h again by itself when its
-// connection breaks: it takes a key that a caller has sent, and that is passed on, for a
-// promise of the upstream. The key goes along in small letters, which it does not know.
+// connection breaks, which nobody would learn of: it takes a key that a caller has sent,
+// and that is passed on, for a promise of the upstream. The key goes along in small
+// letters, which it does not know.
 func Once(h http.Header) {
-	for _, name := range []string{repeatKey, "X-" + repeatKey} {
+	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
 		if values := h[name]; len(values) > 0 {
 			delete(h, name)
 			h[strings.ToLower(name)] = values
@@ -63,10 +64,12 @@ func (r retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 				raiseDoubt(req.Context())
 			}
 		}
-		over := wait(req.Context(), pause)
-		discard(res)
-		if over != nil {
-			return nil, over
+		discard(res) // before the pause: its connection is of use to others
+		if err := wait(req.Context(), pause); err != nil {
+			if unclear {
+				return nil, err
+			}
+			return nil, notSent{err}
 		}
 		if req, err = repeated(req); err != nil {
 			return nil, err
@@ -125,10 +128,7 @@ func isRead(req *http.Request) bool {
 	return req.Method == http.MethodGet || req.Method == http.MethodHead
 }
 
-func isMarked(req *http.Request) bool {
-	values, ok := req.Header[repeatKey]
-	return ok && len(values) == 0
-}
+func isMarked(req *http.Request) bool { return req.Context().Value(repeatableKey{}) != nil }
 
 // outcome returns the last try's outcome as that of all: a last try that did nothing
 // does not say that an earlier one did nothing either.
