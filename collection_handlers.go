@@ -68,13 +68,23 @@ func (a *api) moveUser(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// queryOf reads a query string. net/http passes over what it cannot read; here a condition
+// would be gone.
+func queryOf(r *http.Request) (url.Values, error) {
+	params, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, badRequest("querystring: cannot be read: %v", err)
+	}
+	return params, nil
+}
+
 // selection reads a query string that says which users are meant: by fields, and by those
 // of the store's own parameters that are named. What cannot be read is refused, since
 // without it more users would be meant.
 func selection(r *http.Request, own ...string) (url.Values, error) {
-	params, err := url.ParseQuery(r.URL.RawQuery)
+	params, err := queryOf(r)
 	if err != nil {
-		return nil, badRequest("querystring: cannot be read: %v", err)
+		return nil, err
 	}
 	for name := range params {
 		if strings.HasPrefix(name, "_") && !slices.Contains(own, name) {

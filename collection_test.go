@@ -123,7 +123,7 @@ func TestCreatingSeveralUsers(t *testing.T) {
 		"an array among them":   {steps: []exchange{on400(bulkPath, `[[`+newAnn+`]]`, "body/0: must be an object"), nobodyIn}},
 		"one that is wrong":     {steps: []exchange{on400(bulkPath, `[`+newAnn+`,{"userGroup":"customers","email":"nope"}]`, "body/1: email: must be an email address"), nobodyIn}},
 		"two that are wrong":    {steps: []exchange{on400(bulkPath, `[`+newAnn+`,{"userGroup":"customers"},{"email":5}]`, `body/1: the user does not match the schema of group "customers": Required property 'email' is missing`), nobodyIn}},
-		"a group that is none":  {steps: []exchange{on400(bulkPath, `[{"userGroup":"nobody"}]`, "body/0: userGroup: there is no such group")}},
+		"a group that is none":  {steps: []exchange{on400(bulkPath, `[{"userGroup":"nobody"}]`, "body/0: userGroup: there is no group \"nobody\"")}},
 		"no group":              {steps: []exchange{on400(bulkPath, `[`+newAnn+`,{"email":"a@example.com"}]`, "body/1: userGroup: is required")}},
 		"a state":               {steps: []exchange{on400(bulkPath, `[`+newAnn+`,{"userGroup":"customers","__STATE__":"DRAFT"}]`, "body/1: __STATE__: cannot be set by the client")}},
 		"too many":              {env: map[string]string{"USERS_BULK_LIMIT": "1"}, steps: []exchange{on400(bulkPath, both.body, "body: must not have more than 1 items; see PATCH /users/import, which takes any number"), nobodyIn}},
@@ -209,17 +209,21 @@ func TestDeletingSeveralUsers(t *testing.T) {
 	refused := func(query, want string) conversation {
 		return conversation{steps: []exchange{both, {request: "DELETE /users/" + query, status: 400, want: want}, count("/users/count", "2")}}
 	}
+	noneMeant := bad(400, "querystring: must say which users, by _q, _st or fields; _q={} means every one that is PUBLIC")
 	asked := `?_q=%7B%22_id%22:%7B%22%24in%22:%5B%22<id1>%22,%22` + unknown + `%22%5D%7D%7D`
 	for what, c := range map[string]conversation{
 		"by their ids":                  {steps: []exchange{both, deleted(asked+"&_st=PUBLIC,TRASH", "1"), login(401, wrong), count("/users/count", "1")}},
 		"by a field":                    {steps: []exchange{both, deleted("?username=bob", "1"), login(200, tokens)}},
 		"by a field, nobody":            {steps: []exchange{both, deleted("?username=cat", "0"), count("/users/count", "2")}},
-		"everybody":                     {steps: []exchange{both, deleted("", "2"), login(401, wrong), nobodyIn}},
+		"everybody":                     {steps: []exchange{both, deleted("?_q={}", "2"), login(401, wrong), nobodyIn}},
+		"nobody in particular":          refused("", noneMeant),
+		"an empty query":                refused("?_q=", noneMeant),
+		"an empty query beside a field": refused("?_q=&username=ann", noneMeant),
 		"only those in a state":         {steps: []exchange{both, {request: "POST /users/<id1>/state", body: `{"stateTo":"TRASH"}`, status: 204}, deleted("?_st=TRASH", "1"), count("/users/count", "1")}},
 		"PUBLIC unless told":            {steps: []exchange{both, {request: "POST /users/<id1>/state", body: `{"stateTo":"TRASH"}`, status: 204}, deleted("?userGroup=customers", "1"), count("/users/count?_st=TRASH", "1")}},
 		"a query in base64":             {steps: []exchange{both, {request: "DELETE /users/?_q=eyJ1c2VybmFtZSI6ImJvYiJ9", header: "json-query-params-encoding: base64", status: 200, want: "1"}, count("/users/count?username=ann", "1")}},
-		"acl_rows hides one":            {steps: []exchange{both, {request: "DELETE /users/", header: `Acl_rows: {"username":"bob"}`, status: 200, want: "1"}, count("/users/count?username=ann", "1")}},
-		"hidden columns":                {steps: []exchange{both, {request: "DELETE /users/", header: "Acl_read_columns: username", status: 200, want: "2"}, nobodyIn}},
+		"acl_rows hides one":            {steps: []exchange{both, {request: "DELETE /users/?_q={}", header: `Acl_rows: {"username":"bob"}`, status: 200, want: "1"}, count("/users/count?username=ann", "1")}},
+		"hidden columns":                {steps: []exchange{both, {request: "DELETE /users/?_q={}", header: "Acl_read_columns: username", status: 200, want: "2"}, nobodyIn}},
 		"a body, as pages send it":      {steps: []exchange{both, {request: "DELETE /users/?username=bob", body: "{}", status: 200, want: "1"}}},
 		"without a slash":               {steps: []exchange{both, {request: "DELETE /users?username=bob", status: 200, want: "1"}}},
 		"_p":                            refused("?_p=username", additional("_p")),
@@ -236,7 +240,7 @@ func TestDeletingSeveralUsers(t *testing.T) {
 		"a query that is no JSON":       refused("?_q=%7Bbad", `*`),
 		"what cannot be read":           refused("?username=%zz", `{"statusCode":400,"error":"Bad Request","message":"querystring: cannot be read: invalid URL escape \"%zz\""}`),
 		"too many": {env: map[string]string{"USERS_BULK_LIMIT": "2"}, steps: []exchange{both, {request: noMail, body: `{"userGroup":"customers","email":"cat@example.com"}`, status: 200, want: "*"},
-			on400("DELETE /users/", "", "more than 2 users match, and none was deleted: ask for fewer, by _q or a field"), count("/users/count", "3"), deleted("?username=ann", "1")}},
+			on400("DELETE /users/?_q={}", "", "more than 2 users match, and none was deleted: ask for fewer, by _q or a field"), count("/users/count", "3"), deleted("?username=ann", "1")}},
 	} {
 		t.Run(what, c.run)
 	}
@@ -334,7 +338,7 @@ func TestLimitsOfTheCallerReachTheStore(t *testing.T) {
 		request, body string
 		want          map[string][]string // by call
 	}{
-		"delete": {"DELETE /users/", "", map[string][]string{"GET /users/export": {"Acl_rows"}, "GET /users/:id": {"Acl_rows"}}},
+		"delete": {"DELETE /users/?_q={}", "", map[string][]string{"GET /users/export": {"Acl_rows"}, "GET /users/:id": {"Acl_rows"}}},
 		"change": {"PATCH /users/bulk", `[{"filter":{},"update":{"name":"A"}}]`,
 			map[string][]string{"GET /users/": {"Acl_rows"}, "GET /users/:id": {"Acl_rows"}, "PATCH /users/:id": {"Acl_rows", "Acl_write_columns"}}},
 		"state":  {"POST /users/<id1>/state", `{"stateTo":"TRASH"}`, map[string][]string{"GET /users/:id": {"Acl_rows"}}},

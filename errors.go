@@ -69,9 +69,10 @@ func blames(failed *upstream.Error) bool {
 }
 
 // blame is the status of an upstream's failure for our client: the upstream's own, but
-// for a duplicate that the store answers with 500, as it does when a change makes one.
+// for a duplicate, which the store answers with 500 when a change makes one, and the
+// embedded one with 400.
 func blame(failed *upstream.Error) int {
-	if failed.Status == http.StatusInternalServerError && errors.Is(failed, crud.ErrDuplicate) {
+	if errors.Is(failed, crud.ErrDuplicate) {
 		return http.StatusConflict
 	}
 	return failed.Status

@@ -151,7 +151,9 @@ func jsonErrors(mux *http.ServeMux) http.Handler {
 			return
 		}
 		plain := &headerOnly{header: http.Header{}}
-		h.ServeHTTP(plain, r)
+		if pattern == "" { // mux's own answer, not a route of ours
+			h.ServeHTTP(plain, r)
+		}
 		if plain.status == http.StatusMethodNotAllowed {
 			w.Header().Set("Allow", plain.header.Get("Allow"))
 			writeFailure(w, plain.status, r.Method+" is not allowed here; allowed is "+plain.header.Get("Allow"))

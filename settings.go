@@ -44,7 +44,7 @@ var settings = []setting{
 	{"AUTH_HARD_DELETE", "true", "the state `DELETED` deletes the account; `false`: it blocks the account"},
 	{"CUSTOM_USER_ID_KEY", "sub", "property of the provider's user info that holds the account's id"},
 	{"USERINFO_ADDITIONAL_PROPERTIES", "", "comma-separated fields of the user that `/userinfo` adds; unset: all; empty: none"},
-	{"CONFIGURATION_PATH", "", "JSON file `{\"user_id\", \"additionalProperties\"}`: properties of the account that `GET /users/` adds to each user; `user_id` names the user's field with the account's id"},
+	{"CONFIGURATION_PATH", "", "JSON file `{\"user_id\", \"additionalProperties\"}`: properties of the account that `GET /users/` (the list alone) adds to each user; `user_id` names the user's field with the account's id"},
 	// Many users
 	{"USER_IMPORT_MAX_BYTES", "1048576", "largest CSV file of an import; beyond it 413"},
 	{"USER_IMPORT_BATCH_SIZE", "250", "rows of an import that are written together"},

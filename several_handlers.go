@@ -75,6 +75,9 @@ func (a *api) deleteUsers(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if len(params) == 0 || params.Has("_q") && params.Get("_q") == "" {
+		return badRequest("querystring: must say which users, by _q, _st or fields; _q={} means every one that is PUBLIC")
+	}
 	ctx, end := a.untilStop(r.Context(), func() {})
 	defer end()
 	outcomes, err := a.users.DeleteAll(ctx, params, a.bulkLimit)

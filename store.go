@@ -119,9 +119,15 @@ func (s *store) seed(ctx context.Context, cfg storeConfig) error {
 	return nil
 }
 
-// check reports whether the collections that every user needs can be read.
+// check reports whether the collections can be read that operations on users need.
 func (s *store) check(ctx context.Context) error {
-	for _, collection := range []crud.Collection{s.users, s.groups} {
+	all := []crud.Collection{s.users, s.groups}
+	for _, optional := range []*crud.Collection{s.roles, s.journal, s.jobs} {
+		if optional != nil {
+			all = append(all, *optional)
+		}
+	}
+	for _, collection := range all {
 		if _, err := collection.List(ctx, crud.Query{Fields: []string{"_id"}, Limit: 1}); err != nil {
 			return err
 		}

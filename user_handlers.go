@@ -89,7 +89,11 @@ func (a *api) patchUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	user, err := a.users.Patch(r.Context(), r.PathValue("id"), body, r.URL.Query())
+	params, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	user, err := a.users.Patch(r.Context(), r.PathValue("id"), body, params)
 	if err != nil {
 		return failed("updating user", documented500, err)
 	}
@@ -98,7 +102,11 @@ func (a *api) patchUser(w http.ResponseWriter, r *http.Request) error {
 
 // deleteUser handles DELETE /users/:id.
 func (a *api) deleteUser(w http.ResponseWriter, r *http.Request) error {
-	if err := a.users.Delete(r.Context(), r.PathValue("id")); err != nil {
+	params, err := selection(r, "_q", "_st")
+	if err != nil {
+		return err
+	}
+	if err := a.users.Delete(r.Context(), r.PathValue("id"), params); err != nil {
 		return failed("deleting user", documented500, err)
 	}
 	w.WriteHeader(http.StatusNoContent)

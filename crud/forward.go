@@ -30,11 +30,19 @@ func (c Collection) Forward(w http.ResponseWriter, r *http.Request, below string
 			p.Out.Header = forwardHeader(p.In)
 		},
 		ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) {
-			failed = upstream.Unanswered(Service, c.Route(r.Method, below), err)
+			failed = upstream.Unanswered(Service, c.Route(r.Method, pattern(below)), err)
 		},
 	}
 	proxy.ServeHTTP(w, r)
 	return failed
+}
+
+// pattern is a path below the collection as error messages show it.
+func pattern(below string) string {
+	if IsID(strings.TrimPrefix(below, "/")) {
+		return "/:id"
+	}
+	return below
 }
 
 // Open gets what is at the given path below the collection, with params as the query

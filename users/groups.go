@@ -84,6 +84,19 @@ func (g *groups) group(ctx context.Context, name string) (*group, error) {
 	return made, nil
 }
 
+// each returns a groupFinder that reads each group once; it is for one goroutine.
+func (g *groups) each() groupFinder {
+	found := map[string]knownGroup{}
+	return func(ctx context.Context, name string) (*group, error) {
+		known, ok := found[name]
+		if !ok {
+			known.group, known.err = g.group(ctx, name)
+			found[name] = known
+		}
+		return known.group, known.err
+	}
+}
+
 func (g *groups) known(name string) (compiledGroup, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -49,16 +49,10 @@ func (s *Service) checkCreation(ctx context.Context, fields crud.Document, opts 
 // validateAll is [Service.Validate] for several users. Its error is that of the first that
 // is wrong, and says which that is.
 func (s *Service) validateAll(ctx context.Context, list []crud.Document, opts CreateOptions) error {
-	groups, names := newLoadedGroups(s.groups), make([]string, 0, len(list))
-	for _, fields := range list {
-		names = append(names, text(fields, "userGroup"))
-	}
-	if err := groups.load(ctx, names); err != nil {
-		return err
-	}
+	find := s.groups.each()
 	checked := make([]crud.Document, len(list))
 	for i, fields := range list {
-		one, err := s.checkCreation(ctx, fields, opts, groups.find)
+		one, err := s.checkCreation(ctx, fields, opts, find)
 		if err != nil {
 			return inItem(item(i), err)
 		}
