@@ -8,9 +8,9 @@ import (
 	"user-manager/crud"
 )
 
-// Each process that shares a journal has a document of its own there, which it touches in
-// every round of settling: from one that is not touched any more others take over what it
-// left. How old a touch is each tells by its own clock.
+// Each process that shares a journal has a document of its own there, which it touches
+// every few seconds: from one that is not touched any more others take over what it left.
+// How old a touch is each tells by its own clock.
 
 // kindProcess is the kind of a process's document in the journal.
 const kindProcess = "process"

@@ -26,10 +26,10 @@ type step struct {
 
 // carryOut does steps in order, noted as n in the journal meanwhile if one of them asks
 // for it; then it looks first, by unchanged unless that is nil, whether the steps are
-// still right, and does nothing otherwise. When one fails, those that were done, and the failed one unless its
-// upstream refused it, are undone in reverse; the error is that of the step. The first
-// undo that fails ends the undoing, so that an earlier step is never undone under a
-// later one that still stands.
+// still right, and does nothing otherwise. When one fails, those that were done, and the
+// failed one unless its upstream refused it, are undone in reverse; the error is that of
+// the step. The first undo that fails ends the undoing, so that an earlier step is never
+// undone under a later one that still stands.
 //
 // Unless the failed step was refused, the note stays open for a while even if all is
 // undone: a call that got no answer, or a gateway's, may still take effect. So it does
@@ -99,8 +99,8 @@ func (s *Service) undo(ctx context.Context, steps []step, certain bool) bool {
 	return true
 }
 
-// closeNote ends a note. If that fails the note is settled later,
-// which finds nothing to do.
+// closeNote ends a note. If that fails the note is settled later, which finds nothing to
+// do.
 func (s *Service) closeNote(ctx context.Context, open *openNote) {
 	if err := s.journal.close(ctx, open); err != nil {
 		s.Log.WarnContext(ctx, "journal note not closed yet", "err", err)
