@@ -269,7 +269,7 @@ func TestSeveralMeet(t *testing.T) {
 	all := func(update string) func(*harness) reply {
 		return func(h *harness) reply {
 			var items []string
-			for i := range 10 {
+			for i := range meetings() {
 				items = append(items, fmt.Sprintf(`{"filter":{"username":"u%d"},"update":%s}`, i, update))
 			}
 			return h.call("PATCH", "/users/bulk", "["+strings.Join(items, ",")+"]")

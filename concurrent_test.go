@@ -37,7 +37,7 @@ func TestOperationsOnOneUserAtOnce(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			for range 10 {
+			for range meetings() {
 				h := newHarness(t, nil)
 				test.prepare(h)
 				var both sync.WaitGroup
@@ -66,3 +66,11 @@ func TestOperationsOnOneUserAtOnce(t *testing.T) {
 }
 
 func postponed(h *harness) { h.must("POST", "/users/?postponeAuthUserCreation=true", ann) }
+
+// meetings is how many times two requests meet.
+func meetings() int {
+	if testing.Short() {
+		return 3
+	}
+	return 10
+}

