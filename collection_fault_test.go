@@ -85,7 +85,7 @@ func TestEveryFaultAmongSeveral(t *testing.T) {
 			var before, after map[string]person
 			synctest.Test(t, func(t *testing.T) { calls, before, after = o.calls(t) })
 			for n := range calls {
-				if (n-5)%callStride(24) != 0 {
+				if (n-5)%callStride(48) != 0 {
 					continue
 				}
 				for _, fault := range faults.All() {

@@ -251,7 +251,7 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 				t.Fatal("the operation made no upstream call")
 			}
 			for n, call := range calls {
-				if (n+i)%callStride(12) != 0 { // not the first of each, when it is one in so many
+				if (n+i)%callStride(36) != 0 { // not the first of each, when it is one in so many
 					continue
 				}
 				for _, fault := range faults.All() {

@@ -375,7 +375,7 @@ func TestImportOutlastsShortFailures(t *testing.T) {
 		calls = h.plan.Calls()
 	})
 	for n := range calls {
-		if n%callStride(7) != 0 {
+		if n%callStride(19) != 0 {
 			continue
 		}
 		for _, fault := range []faults.Fault{faults.Refuse503, faults.Refuse429, faults.Unreachable, faults.Timeout, faults.DropAnswer} {

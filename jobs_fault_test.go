@@ -38,9 +38,9 @@ func stride() int {
 	case *everyCall:
 		return 1
 	case testing.Short():
-		return 59
+		return 149
 	}
-	return depending(5, 23)
+	return depending(7, 23)
 }
 
 // A bulkJob is a job that is tried with every fault at every upstream call, from the
