@@ -49,32 +49,17 @@ type failure struct {
 func (a *api) answer(h handler, maxBody int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(unwrapped(w), r.Body, maxBody)
-		broken := false
-		err := upstream.Protect(func() error { return unlessBroken(&broken, func() error { return h(w, r) }) })
-		if broken { // net/http closes the connection: what came so far must not pass for all
-			panic(http.ErrAbortHandler)
-		}
-		if err == nil {
+		err := upstream.Protect(func() error { return h(w, r) })
+		switch {
+		case err == nil:
 			return
+		case errors.Is(err, http.ErrAbortHandler): // what came so far must not pass for all
+			panic(http.ErrAbortHandler)
 		}
 		status, message := a.classify(err)
 		a.log.Log(r.Context(), levelOf(status), "request failed", "route", r.Pattern, "status", status, "err", chain(err))
 		writeFailure(w, status, message)
 	})
-}
-
-// unlessBroken calls f and notes whether it broke an answer off.
-func unlessBroken(broken *bool, f func() error) error {
-	defer func() {
-		switch p := recover(); p {
-		case nil:
-		case http.ErrAbortHandler:
-			*broken = true
-		default:
-			panic(p)
-		}
-	}()
-	return f()
 }
 
 // unwrapped returns the writer of net/http, which closes the connection of a body

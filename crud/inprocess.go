@@ -66,6 +66,9 @@ func (a *answer) run(h http.Handler, r *http.Request) {
 		h.ServeHTTP(a, r)
 		return nil
 	})
+	if errors.Is(a.failed, http.ErrAbortHandler) {
+		a.failed = io.ErrUnexpectedEOF // as a connection that closes shows it
+	}
 }
 
 func (a *answer) finish() {

@@ -53,8 +53,8 @@ func (c Collection) page(ctx context.Context, q Query, skip int) (page []byte, l
 	for {
 		asked := q
 		asked.Limit = c.client.clamped(q.Limit)
-		if asked.Limit < q.Limit && q.Sort != "_id" { // what is read in several pages needs an order
-			asked.Sort = strings.TrimPrefix(q.Sort+",_id", ",")
+		if asked.Limit < q.Limit {
+			asked.Sort = inOrder(q.Sort)
 		}
 		params, err := c.params(http.MethodGet, "/", asked)
 		if err != nil {
@@ -68,6 +68,15 @@ func (c Collection) page(ctx context.Context, q Query, skip int) (page []byte, l
 			return page, asked.Limit, err
 		}
 	}
+}
+
+// inOrder returns a sort that leaves no two documents in any order: what is read in
+// several pages needs that.
+func inOrder(sort string) string {
+	if sort == "_id" || strings.HasSuffix(sort, ",_id") {
+		return sort
+	}
+	return strings.TrimPrefix(sort+",_id", ",")
 }
 
 // gather returns the whole page of q, of which the service gave only the first limit
@@ -84,8 +93,7 @@ func (c Collection) gather(ctx context.Context, q Query, first []byte, limit int
 			return json.Marshal(all)
 		}
 		rest := q
-		rest.Limit = q.Limit - len(all)
-		rest.Sort = strings.TrimPrefix(q.Sort+",_id", ",")
+		rest.Limit, rest.Sort = q.Limit-len(all), inOrder(q.Sort)
 		var err error
 		if page, limit, err = c.page(ctx, rest, len(all)); err != nil {
 			return nil, err
@@ -93,11 +101,10 @@ func (c Collection) gather(ctx context.Context, q Query, first []byte, limit int
 	}
 }
 
-// walk yields what q selects in pages, in the order of the ids.
+// walk yields what q, which is sorted by id, selects, in pages of its limit.
 func (c Collection) walk(ctx context.Context, q Query) iter.Seq2[Document, error] {
 	return func(yield func(Document, error) bool) {
-		page := Query{Filter: q.Filter, States: q.States, Fields: q.Fields, Sort: "_id", Limit: pageSize}
-		for {
+		for page := q; ; {
 			docs, limit, err := c.docs(ctx, page)
 			if err != nil {
 				yield(nil, err)

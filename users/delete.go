@@ -2,7 +2,6 @@ package users
 
 import (
 	"context"
-	"maps"
 	"net/url"
 
 	"user-manager/crud"
@@ -15,11 +14,7 @@ import (
 // being made is refused with [ErrConflict].
 func (s *Service) Delete(ctx context.Context, id string, params url.Values) error {
 	if !params.Has("_st") {
-		params = maps.Clone(params)
-		if params == nil {
-			params = url.Values{}
-		}
-		maps.Copy(params, inAnyState)
+		params = withAnyState(params)
 	}
 	return s.operate(ctx, id, params, func(user crud.Document) error { return s.deleteOne(ctx, user) })
 }

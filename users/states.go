@@ -101,10 +101,10 @@ func (s *Service) moveOne(ctx context.Context, id, to string) (bool, error) {
 			return cmp.Or(err, refuse(ErrConflict, "the account of one of the users is just being created; try again"))
 		}
 		err = s.walkTo(ctx, user, to)
-		moved = moved || err == nil
+		moved = err == nil
 		return err
 	})
-	return moved && err == nil, err
+	return moved, err
 }
 
 // walkTo moves a user to a state by the store's transitions, with what each means for
