@@ -274,24 +274,20 @@ func TestTwoCopies(t *testing.T) {
 	}
 }
 
-const sharedUsers = 4
+// shareUsers makes a few users, some of them without an account, and returns their ids.
+func (c *copies) shareUsers(postponed func(i int) bool) (ids []string) {
+	c.t.Helper()
+	for i := range 4 {
+		ids = append(ids, c.newUser(fmt.Sprintf(`"email":"u%d@example.com","password":"correct horse"`, i), postponed(i)))
+	}
+	return ids
+}
 
 func twoCopies(t *testing.T, seed uint64) {
 	c := newCopies(t, 2, seed)
 	defer c.close()
 	rng := rand.New(rand.NewPCG(seed, 7))
-	for i := range sharedUsers {
-		body := fmt.Sprintf(`{"userGroup":"customers","email":"u%d@example.com","password":"correct horse"}`, i)
-		path := "/users/?sendResetPwdEmail=false"
-		if rng.IntN(2) == 0 {
-			path += "&postponeAuthUserCreation=true"
-		}
-		c.members[0].must("POST", path, body)
-	}
-	var ids []string
-	for _, user := range c.all("/users") {
-		ids = append(ids, user["_id"].(string))
-	}
+	ids := c.shareUsers(func(int) bool { return rng.IntN(2) == 0 })
 	var clients errgroup.Group
 	for client := range 6 {
 		m, rng := c.members[client%2], rand.New(rand.NewPCG(seed, uint64(client)+100))
@@ -379,14 +375,7 @@ func copyGone(t *testing.T, seed uint64, interrupted *atomic.Int64) {
 	c := newCopies(t, 2, seed)
 	defer c.close()
 	rng := rand.New(rand.NewPCG(seed, 9))
-	for i := range sharedUsers {
-		body := fmt.Sprintf(`{"userGroup":"customers","email":"u%d@example.com","password":"correct horse"}`, i)
-		c.members[0].must("POST", fmt.Sprintf("/users/?sendResetPwdEmail=false&postponeAuthUserCreation=%v", i%2 == 0), body)
-	}
-	var ids []string
-	for _, user := range c.all("/users") {
-		ids = append(ids, user["_id"].(string))
-	}
+	ids := c.shareUsers(func(i int) bool { return i%2 == 0 })
 	var clients errgroup.Group
 	for client := range 6 {
 		m, rng := c.members[client%2], rand.New(rand.NewPCG(seed, uint64(client)+200))
@@ -472,14 +461,7 @@ func meet(t *testing.T, seed uint64, one, other func(m *member, id string) reply
 	c := newCopies(t, 2, seed)
 	defer c.close()
 	for i := range pairTries() {
-		email := fmt.Sprintf("u%d@example.com", i)
-		path := "/users/?sendResetPwdEmail=false"
-		if i%3 != 0 {
-			path += "&postponeAuthUserCreation=true"
-		}
-		c.members[0].must("POST", path, `{"userGroup":"customers","email":"`+email+`"}`)
-		users := c.all("/users")
-		id := users[len(users)-1]["_id"].(string)
+		id := c.newUser(fmt.Sprintf(`"email":"u%d@example.com"`, i), i%3 != 0)
 		if i%3 == 1 {
 			c.members[0].must("PATCH", "/users/"+id, `{"blocked":true}`)
 		}

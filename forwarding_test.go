@@ -188,12 +188,10 @@ func TestStoreThatIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		way := &switched{next: crud.InProcess(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "[]") }))}
 		log := slog.New(slog.DiscardHandler)
-		network := upstream.NewNetwork(upstream.NetworkConfig{Service: crud.Service, Timeout: cfg.upstreamTimeout, Log: log, Base: way})
-		s, err := newStore(cfg, cfg.store.url, network)
+		s, err := openNetwork(cfg, way, log)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.network = network
 		h := conform.Middleware(t, checker, newAPI(cfg, s, nil, log).handler())
 		get := func(path string, status int, want string) {
 			t.Helper()

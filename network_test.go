@@ -14,7 +14,6 @@ import (
 	"user-manager/crud"
 	"user-manager/crud/crudtest"
 	"user-manager/crud/embedded"
-	"user-manager/upstream"
 	"user-manager/upstream/faults"
 )
 
@@ -89,28 +88,17 @@ func serveStore(t testing.TB, db http.Handler, plan *faults.Plan) *crudtest.Serv
 // openRemote opens the store that s serves, as the service does that cfg is for.
 func openRemote(t testing.TB, cfg config, s *crudtest.Server) *store {
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	if !inBubble() {
-		opened, err := openStore(t.Context(), cfg, log)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return opened
+	var base http.RoundTripper // sockets
+	if inBubble() {
+		pipes := &http.Transport{DialContext: s.Dial, MaxConnsPerHost: cfg.store.connections, MaxIdleConnsPerHost: cfg.store.connections}
+		t.Cleanup(pipes.CloseIdleConnections)
+		base = pipes
 	}
-	connections := &http.Transport{DialContext: s.Dial, MaxConnsPerHost: cfg.store.connections, MaxIdleConnsPerHost: cfg.store.connections}
-	t.Cleanup(connections.CloseIdleConnections)
-	network := upstream.NewNetwork(upstream.NetworkConfig{Service: crud.Service, Timeout: cfg.upstreamTimeout, Log: log, Base: connections, Excuse: closesOnQuery})
-	opened, err := newStore(cfg, cfg.store.url, network)
+	opened, err := openNetwork(cfg, base, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened.network = network
 	return opened
-}
-
-// closesOnQuery is what crud.Network excuses.
-func closesOnQuery(req *http.Request, _ error) bool {
-	return req.Method == http.MethodGet && strings.Contains(req.URL.RawQuery, "_q=")
 }
 
 // storeOn is db as the service of h is to see it, with the plan between them.

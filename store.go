@@ -34,7 +34,13 @@ func openStore(ctx context.Context, cfg config, log *slog.Logger) (*store, error
 	if cfg.store.url == "" {
 		return openEmbedded(ctx, cfg, log)
 	}
-	network := crud.Network(cfg.store.connections, cfg.upstreamTimeout, log)
+	return openNetwork(cfg, nil, log)
+}
+
+// openNetwork returns a client of a CRUD Service over the network. base makes its calls;
+// nil: sockets.
+func openNetwork(cfg config, base http.RoundTripper, log *slog.Logger) (*store, error) {
+	network := crud.Network(base, cfg.store.connections, cfg.upstreamTimeout, log)
 	s, err := newStore(cfg, cfg.store.url, network)
 	if err != nil {
 		return nil, err

@@ -28,32 +28,12 @@ type world struct {
 	clean *crud.Collection // without it
 }
 
-// definition declares the collection as the package's comment says, for no other field.
-// Its default state is not the one in which jobs are kept.
+// definition is the collection as the service declares it, but for the default state: that
+// is not the one in which jobs are kept.
 func definition() embedded.Definition {
-	kinds := map[string][]string{
-		"string": {"type", "jobId", "kind", "status", "leaseOwner", "callbackUrl", "callback"},
-		"number": {"total", "done", "queuedAt", "startedAt", "finishedAt", "leaseUntil", "failures", "panics", "retryAt",
-			"callbackTries", "callbackAt", "part"},
-		"RawObject": {"options", "counts"},
-	}
-	def := embedded.Definition{Name: "jobs", Path: "/jobs", Fields: []embedded.Field{
-		{Name: "ids", Type: "Array", Items: &embedded.Field{Type: "string"}},
-		{Name: "outcomes", Type: "Array", Items: &embedded.Field{Type: "RawObject"}},
-	}}
-	for kind, names := range kinds {
-		for _, name := range names {
-			def.Fields = append(def.Fields, embedded.Field{Name: name, Type: kind})
-		}
-	}
-	for _, fields := range [][]string{{"status"}, {"callback"}, {"jobId", "part"}} {
-		ix := embedded.Index{Name: fields[0], Type: "normal"}
-		for _, name := range fields {
-			ix.Fields = append(ix.Fields, embedded.IndexField{Name: name, Order: 1})
-		}
-		def.Indexes = append(def.Indexes, ix)
-	}
-	return def
+	jobs := embedded.Jobs("/jobs")
+	jobs.DefaultState = ""
+	return jobs
 }
 
 // newWorld opens a store at path, or none.
