@@ -88,6 +88,7 @@ const (
 	nothing verdict = iota
 	healthy
 	failing
+	excused // it failed, maybe for what it asked: that does not open the breaker
 )
 
 func (b *breaker) judge(req *http.Request, res *http.Response, err error) verdict {
@@ -95,7 +96,7 @@ func (b *breaker) judge(req *http.Request, res *http.Response, err error) verdic
 	case err != nil && (isGone(req.Context()) || errors.Is(err, errWaited)):
 		return nothing
 	case err != nil && req.Context().Err() == nil && b.excuse != nil && b.excuse(req, err):
-		return nothing
+		return excused
 	case err != nil:
 		return failing
 	}
@@ -153,6 +154,10 @@ func (b *breaker) count(v verdict) {
 	case failing:
 		b.failures++
 		if b.failures >= failuresToOpen {
+			b.open(time.Now())
+		}
+	case excused:
+		if !b.since.IsZero() { // but it was no answer to a probe
 			b.open(time.Now())
 		}
 	}

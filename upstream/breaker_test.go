@@ -248,6 +248,27 @@ func TestExcusedFailures(t *testing.T) {
 	})
 }
 
+// TestExcusedProbes: one that gets no answer, for whatever reason, is followed by the next
+// break, and not by every other call.
+func TestExcusedProbes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{script: append(slices.Repeat([]try{answered(503)}, 5), reset)}
+		n := upstream.NewNetwork(upstream.NetworkConfig{Service: "CRUD", Timeout: within, Log: slog.New(slog.DiscardHandler), Base: s,
+			Excuse: func(_ *http.Request, err error) bool { return errors.Is(err, errReset) }})
+		fail(t, n, 5)
+		time.Sleep(time.Second)
+		before := s.calls()
+		fail(t, n, 10)
+		if probes := s.calls() - before; probes != 1 {
+			t.Errorf("%d calls were let through after the first break, want 1", probes)
+		}
+		if state := n.State(); state.State != "open" {
+			t.Errorf("state: %+v", state)
+		}
+	})
+}
+
 // TestBreakerLogs: once when it opens and once when it closes.
 func TestBreakerLogs(t *testing.T) {
 	t.Parallel()
