@@ -85,7 +85,7 @@ func open(ctx context.Context, cfg config, lookup func(string) (string, bool), l
 		return nil, fmt.Errorf("open store (EMBEDDED_PATH=%s): %w", cfg.store.path, err)
 	}
 	s.closers = append(s.closers, s.store)
-	provider, err := providers.Open(ctx, cfg.provider, providers.Settings{Getenv: getenv(lookup), Log: log, Local: s.store.local()})
+	provider, err := providers.Open(ctx, cfg.provider, providers.Settings{Getenv: getenv(lookup), Log: log, Local: s.store.local(), Timeout: cfg.upstreamTimeout})
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,11 @@ var (
 	ErrConflict     = errors.New("account already exists")
 )
 
+// ErrMisconfigured is the cause of an [*upstream.Error] when the provider refuses what the
+// service itself is configured with, such as its client, its secret or a scope: whoever
+// called the service is not to blame.
+var ErrMisconfigured = errors.New("the service's own settings are refused")
+
 // Taken is the cause of a conflict over a property that must be unique; errors.Is
 // finds [ErrConflict] in it. A driver returns it where the provider says which it is.
 type Taken struct {

@@ -37,7 +37,7 @@ func RefusalOf(err error, username, email string) *ImportRefusal {
 		return notUnique(failed, username, email)
 	case errors.Is(failed, ErrInvalid):
 		words := cmp.Or(failed.Message, failed.Error())
-		return &ImportRefusal{CodeInvalid, masked(words, username, email)}
+		return &ImportRefusal{CodeInvalid, Mask(words, username, email)}
 	case errors.Is(failed, ErrNotFound):
 		return &ImportRefusal{CodeNotFound, "The account does not exist"}
 	}
@@ -58,8 +58,9 @@ func notUnique(err error, username, email string) *ImportRefusal {
 // mask stands where a value was.
 const mask = "***"
 
-// masked returns words without the given values, in whatever case they are there.
-func masked(words string, values ...string) string {
+// Mask returns words with *** in the place of the given values, in whatever case they are
+// there.
+func Mask(words string, values ...string) string {
 	var patterns []string
 	for _, value := range values {
 		if value != "" {

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"user-manager/crud"
 )
@@ -19,6 +21,11 @@ type Settings struct {
 	// Local is the embedded store, for a driver that keeps its accounts there;
 	// nil when the store is another service.
 	Local *crud.Client
+	// Timeout bounds a call of a driver whose accounts are another service's, all its
+	// tries together.
+	Timeout time.Duration
+	// Base makes the calls of such a driver; nil: over sockets.
+	Base http.RoundTripper
 }
 
 // A Driver makes providers of one kind.

@@ -21,6 +21,8 @@ type NetworkConfig struct {
 	// Excuse reports whether a call that was sent and got no answer says nothing of the
 	// upstream, which then does not count against it; nil: none does.
 	Excuse func(*http.Request, error) bool
+	// LeaveThrottling: status 429 is the caller's affair, and not tried again.
+	LeaveThrottling bool
 	// Base makes the tries; nil: over a pool of connections.
 	Base http.RoundTripper
 }
@@ -43,7 +45,7 @@ func NewNetwork(cfg NetworkConfig) *Network {
 		base = unsent{connections(cfg.MaxConnections)}
 	}
 	b := &breaker{service: cfg.Service, next: base, log: cfg.Log, excuse: cfg.Excuse}
-	return &Network{retrier: retrier{next: b, within: cfg.Timeout}, breaker: b}
+	return &Network{retrier: retrier{next: b, within: cfg.Timeout, leaveThrottling: cfg.LeaveThrottling}, breaker: b}
 }
 
 // RoundTrip implements [http.RoundTripper]. An error is [ErrNotSent] when the upstream

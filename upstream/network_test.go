@@ -126,6 +126,21 @@ func request(ctx context.Context, t *testing.T, method string) *http.Request {
 	return req
 }
 
+// TestThrottlingIsLeft: a caller that knows its upstream's limits gets the 429 at once.
+func TestThrottlingIsLeft(t *testing.T) {
+	t.Parallel()
+	s := &scripted{script: []try{answered(429), ok200}}
+	n := upstream.NewNetwork(upstream.NetworkConfig{Service: "CRUD", Timeout: within, Log: slog.New(slog.DiscardHandler), LeaveThrottling: true, Base: s})
+	res, err := n.RoundTrip(request(t.Context(), t, "GET"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusTooManyRequests || s.calls() != 1 {
+		t.Errorf("status %d after %d tries, want 429 after 1", res.StatusCode, s.calls())
+	}
+}
+
 func TestWhatIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

@@ -42,8 +42,9 @@ func Once(h http.Header) {
 // retrier tries a request again, a few times with growing pauses or such as the upstream
 // asks for, while there is time.
 type retrier struct {
-	next   http.RoundTripper
-	within time.Duration
+	next            http.RoundTripper
+	within          time.Duration
+	leaveThrottling bool
 }
 
 func (r retrier) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -54,7 +55,7 @@ func (r retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	unclear := false // whether an earlier try may have been carried out, or be yet
 	for try := 1; ; try++ {
 		res, err := r.next.RoundTrip(req)
-		pause, again := pauseAfter(req, res, err, try)
+		pause, again := r.pauseAfter(req, res, err, try)
 		if !again || !time.Now().Add(pause).Before(by) {
 			return outcome(req, res, err, unclear)
 		}
@@ -78,8 +79,11 @@ func (r retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // pauseAfter tells whether to try again after an outcome, and how long to wait before.
-func pauseAfter(req *http.Request, res *http.Response, err error, try int) (pause time.Duration, again bool) {
+func (r retrier) pauseAfter(req *http.Request, res *http.Response, err error, try int) (pause time.Duration, again bool) {
 	if try == mostTries || req.Context().Err() != nil || hasBody(req) && req.GetBody == nil || !worthAnother(req, res, err) {
+		return 0, false
+	}
+	if r.leaveThrottling && res != nil && res.StatusCode == http.StatusTooManyRequests {
 		return 0, false
 	}
 	pause = rand.N(firstPause << (try - 1))

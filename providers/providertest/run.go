@@ -2,6 +2,7 @@ package providertest
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"user-manager/providers"
@@ -95,5 +96,15 @@ var checks = []struct {
 func Run(t *testing.T, open func(t *testing.T) Harness) {
 	for _, c := range checks {
 		t.Run(c.name, func(t *testing.T) { c.check(t, open(t)) })
+	}
+}
+
+// RunInBubbles is [Run] with each check, and its call of open, in a synctest bubble: time
+// passes when all wait for it.
+func RunInBubbles(t *testing.T, open func(t *testing.T) Harness) {
+	for _, c := range checks {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { c.check(t, open(t)) })
+		})
 	}
 }
