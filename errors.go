@@ -62,6 +62,9 @@ var blaming = []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConfl
 // blames reports whether an upstream's refusal is about the caller's data. A 404 that
 // is not about a document or an account is about our configuration.
 func blames(failed *upstream.Error) bool {
+	if errors.Is(failed, providers.ErrMisconfigured) {
+		return false
+	}
 	if failed.Status == http.StatusNotFound {
 		return errors.Is(failed, crud.ErrNotFound) || errors.Is(failed, providers.ErrNotFound)
 	}
@@ -111,8 +114,12 @@ func (a *api) classifyUpstream(operation *operationError, failed *upstream.Error
 		own = fmt.Sprintf("%s (%d users were changed before)", own, partial.Changed)
 	}
 	switch {
+	case errors.Is(failed, providers.ErrMisconfigured): // its words are for the log
+		return http.StatusInternalServerError, operation.Error() + ": " + providers.ErrMisconfigured.Error()
 	case operation.refusal == passCredentials && errors.Is(failed, providers.ErrUnauthorized):
 		return http.StatusUnauthorized, own
+	case operation.refusal == passCredentials && failed.Status == http.StatusTooManyRequests:
+		return http.StatusTooManyRequests, own
 	case operation.refusal == passData && blames(failed) && !errors.Is(operation, users.ErrJournal):
 		return blame(failed), own
 	}

@@ -227,6 +227,8 @@ func TestStoreThatIsGone(t *testing.T) {
 func TestStatusOfAFailedChange(t *testing.T) {
 	t.Parallel()
 	const route, words = "PATCH /users/:id", "x :: caused by :: E11000 duplicate key error"
+	settings := &upstream.Error{Service: providers.Service, Route: "POST /users", Status: 400, Message: "Connection does not exist.", Err: providers.ErrMisconfigured}
+	const refused = "Error while updating user: Auth POST /users responded with a 400 status code: the service's own settings are refused"
 	duplicate := &upstream.Error{Service: crud.Service, Route: route, Status: 500, Message: words, Err: crud.ErrDuplicate, NotDone: true}
 	tests := map[string]struct {
 		refusal     refusalPolicy
@@ -241,6 +243,11 @@ func TestStatusOfAFailedChange(t *testing.T) {
 		"another failure":                     {passData, true, &upstream.Error{Service: crud.Service, Route: route, Status: 500, Message: "no"}, 500, "Error while updating user: CRUD PATCH /users/:id responded with a 500 status code"},
 		"what was not sent":                   {documented500, true, &upstream.Error{Service: crud.Service, Route: route, NotDone: true}, 500, "Error while updating user: CRUD PATCH /users/:id could not be reached"},
 		"what was not sent, with data":        {passData, true, &upstream.Error{Service: crud.Service, Route: route, NotDone: true}, 500, "Error while updating user: CRUD PATCH /users/:id could not be reached"},
+		"settings that are refused":           {documented500, true, settings, 500, refused},
+		"settings, where data is blamed":      {passData, false, settings, 500, refused},
+		"settings, where credentials are":     {passCredentials, false, settings, 500, refused},
+		"too many logins":                     {passCredentials, false, &upstream.Error{Service: providers.Service, Route: "POST /oauth/token", Status: 429, Message: "Slow down."}, 429, "Slow down."},
+		"too much of anything else":           {documented500, false, &upstream.Error{Service: providers.Service, Route: route, Status: 429}, 500, "Error while updating user: Auth PATCH /users/:id responded with a 429 status code"},
 		"a refusal that is passed through":    {documented500, true, &upstream.Error{Service: crud.Service, Route: route, Status: 403}, 403, "Error while updating user: CRUD PATCH /users/:id responded with a 403 status code"},
 		"one after which others stay as done": {documented500, true, &upstream.Error{Service: crud.Service, Route: route, Status: 403, Partial: true}, 500, "Error while updating user: CRUD PATCH /users/:id responded with a 403 status code"},
 	}
@@ -251,6 +258,41 @@ func TestStatusOfAFailedChange(t *testing.T) {
 			status, message := a.classify(failed("updating user", test.refusal, test.err))
 			if status != test.status || message != test.message {
 				t.Errorf("%d %s\nwant %d %s", status, message, test.status, test.message)
+			}
+		})
+	}
+}
+
+// TestTimeToComeBack: an answer that asks the caller to come back later says when, and
+// what the provider says against the service's settings is for the log alone.
+func TestTimeToComeBack(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		err    upstream.Error
+		status int
+		after  string
+		logged string
+	}{
+		"too many logins":      {upstream.Error{Status: 429, RetryAfter: 1500 * time.Millisecond}, 429, "2", ""},
+		"no time is named":     {upstream.Error{Status: 429}, 429, "", ""},
+		"another failure":      {upstream.Error{Status: 500, RetryAfter: time.Second}, 500, "", ""},
+		"settings are refused": {upstream.Error{Status: 403, Message: "no client grant", Err: providers.ErrMisconfigured}, 500, "", "no client grant"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var lines strings.Builder
+			a := &api{log: slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+			w := httptest.NewRecorder()
+			a.answer(func(http.ResponseWriter, *http.Request) error {
+				return failed("logging in", passCredentials, &test.err)
+			}, 1).
+				ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", "/oauth/token", nil))
+			if w.Code != test.status || w.Header().Get("Retry-After") != test.after || strings.Contains(w.Body.String(), "grant") {
+				t.Errorf("%d, Retry-After %q, %s; want %d, %q", w.Code, w.Header().Get("Retry-After"), w.Body, test.status, test.after)
+			}
+			if !strings.Contains(lines.String(), test.logged) {
+				t.Errorf("the log is %s, want %q in it", &lines, test.logged)
 			}
 		})
 	}

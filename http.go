@@ -11,10 +11,13 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"user-manager/crud/document"
+	"user-manager/providers"
 	"user-manager/secret"
 	"user-manager/upstream"
 	"user-manager/validation"
@@ -57,7 +60,10 @@ func (a *api) answer(h handler, maxBody int64) http.Handler {
 			panic(http.ErrAbortHandler)
 		}
 		status, message := a.classify(err)
-		a.log.Log(r.Context(), levelOf(status), "request failed", "route", r.Pattern, "status", status, "err", chain(err))
+		a.log.Log(r.Context(), levelOf(status), "request failed", "route", r.Pattern, "status", status, "err", chain(err)+refusedSettings(err))
+		if wait := upstream.RetryAfter(err); wait > 0 && (status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable) {
+			w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+		}
 		writeFailure(w, status, message)
 	})
 }
@@ -92,6 +98,16 @@ func chain(err error) string {
 		}
 	}
 	return text
+}
+
+// refusedSettings is what the provider says against the service's own settings. Its words
+// about anything else may hold a user's data.
+func refusedSettings(err error) string {
+	failed, ok := errors.AsType[*upstream.Error](err)
+	if !ok || !errors.Is(failed, providers.ErrMisconfigured) || failed.Message == "" {
+		return ""
+	}
+	return ": " + failed.Message
 }
 
 func writeFailure(w http.ResponseWriter, status int, message string) {

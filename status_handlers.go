@@ -48,7 +48,16 @@ func (a *api) checkUp(w http.ResponseWriter, r *http.Request) error {
 		err = a.store.inspect(r.Context())
 	}
 	unsettled := a.users.Unsettled()
-	return a.writeStatus(w, status{Unsettled: &unsettled, Upstreams: a.store.state()}, err)
+	return a.writeStatus(w, status{Unsettled: &unsettled, Upstreams: a.upstreams()}, err)
+}
+
+// upstreams tells which of those over the network are called.
+func (a *api) upstreams() []upstream.State {
+	states := a.store.state()
+	if remote, ok := a.provider.(providers.Remote); ok {
+		states = append(states, remote.State()...)
+	}
+	return states
 }
 
 func (a *api) checkStore(ctx context.Context) error {

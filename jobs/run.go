@@ -157,7 +157,7 @@ func (q *Queue) do(t *Task) (err error, panicked bool) {
 	}
 	panicked = true
 	err = upstream.Protect(func() error {
-		err := q.kinds[t.entry.Kind].Do(t.run, t)
+		err := q.kinds[t.entry.Kind].Do(upstream.InBackground(t.run), t)
 		panicked = false
 		return err
 	})

@@ -119,6 +119,12 @@ type Pinger interface {
 	Ping(ctx context.Context) error
 }
 
+// Remote is a [Provider] that is called over the network.
+type Remote interface {
+	// State tells whether its services are called.
+	State() []upstream.State
+}
+
 // Frontend is a [Provider] with pages of its own, served below a path of the
 // service, such as the fake's outbox.
 type Frontend interface {
