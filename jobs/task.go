@@ -41,6 +41,12 @@ func (t *Task) Options() map[string]string { return t.entry.Options }
 // Log returns a log with the job's id and kind.
 func (t *Task) Log() *slog.Logger { return t.log }
 
+// Left returns how many ids have no outcome yet.
+func (t *Task) Left() int {
+	done, _ := t.progress()
+	return t.entry.Total - done
+}
+
 // Pending yields the ids that have no outcome, in order. They are read in parts, so
 // that memory does not hold all of them. The first error ends it.
 func (t *Task) Pending() iter.Seq2[string, error] {

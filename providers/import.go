@@ -63,7 +63,7 @@ type ImportOutcome struct {
 func ImportChunks(accounts []ImportAccount, l ImportLimits) iter.Seq[[]ImportAccount] {
 	return func(yield func([]ImportAccount) bool) {
 		for len(accounts) > 0 {
-			n := l.fitting(accounts)
+			n := l.Fitting(accounts)
 			if !yield(accounts[:n:n]) {
 				return
 			}
@@ -72,8 +72,9 @@ func ImportChunks(accounts []ImportAccount, l ImportLimits) iter.Seq[[]ImportAcc
 	}
 }
 
-// fitting returns how many of the first accounts make one chunk, at least 1.
-func (l ImportLimits) fitting(accounts []ImportAccount) int {
+// Fitting returns how many of the first accounts one Import may be given: at least 1, and
+// all where nothing limits them. There must be one.
+func (l ImportLimits) Fitting(accounts []ImportAccount) int {
 	most, bytes := len(accounts), 0
 	if l.Accounts > 0 {
 		most = min(most, l.Accounts)

@@ -149,6 +149,7 @@ func (a *activation) activeLabels(ctx context.Context) iter.Seq2[string, error] 
 func (a *activation) labels(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		var ready chunk
+		left := a.task.Left()
 		for page, err := range pages(a.task.Pending(), activationPage) {
 			var found sorted
 			if err == nil {
@@ -163,8 +164,9 @@ func (a *activation) labels(ctx context.Context) iter.Seq2[string, error] {
 					return
 				}
 			}
+			left -= len(page)
 			var whole []chunk
-			whole, ready = a.cutUp(append(ready, found.marked...))
+			whole, ready = a.cutUp(append(ready, found.marked...), left)
 			for _, c := range whole {
 				if !yield(a.keep(c), nil) {
 					return
@@ -177,15 +179,28 @@ func (a *activation) labels(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// cutUp cuts c into chunks. The last may grow yet.
-func (a *activation) cutUp(c chunk) (whole []chunk, last chunk) {
-	for part := range providers.ImportChunks(c.accounts(), a.limits) {
-		if last != nil {
-			whole = append(whole, last)
+// cutUp cuts c, after which more users are left, into chunks. The last may grow yet.
+func (a *activation) cutUp(c chunk, left int) (whole []chunk, last chunk) {
+	for len(c) > 0 {
+		limits := a.limits
+		limits.Accounts = a.share(len(c) + left)
+		n := limits.Fitting(c.accounts())
+		if n == len(c) && n < limits.Accounts {
+			break
 		}
-		last, c = c[:len(part):len(part)], c[len(part):]
+		whole, c = append(whole, c[:n:n]), c[n:]
 	}
-	return whole, last
+	return whole, c
+}
+
+// share is how many accounts the next chunk has at most when so many are left. Chunks grow
+// smaller towards the end, so that imports that run side by side end together.
+func (a *activation) share(left int) int {
+	fair := max(left/(2*cap(a.imports)), activationPage)
+	if a.limits.Accounts > 0 {
+		return min(fair, a.limits.Accounts)
+	}
+	return fair
 }
 
 // pages cuts ids into slices of at most n.
