@@ -1,0 +1,17 @@
+// Package management knows how a tenant of Auth0 keeps accounts, whichever API leads
+// there: its documents, the changes that it takes in one request ([Update]), its words for
+// a refusal ([Refusal]) and its import jobs ([Importer]). The drivers bring the requests, as
+// a [Directory] and [Jobs].
+//
+// Where Auth0's documentation leaves a question open, this is what the package goes by:
+//
+//   - A refused PATCH (4xx) has changed nothing of what it asked for.
+//   - An address or a name that is taken may be refused with 409, or with 400 and the words
+//     "The user already exists"; both are conflicts.
+//   - A status of a job other than "pending" and "processing" is its end, and all but
+//     "completed" are failures.
+//   - The codes of an import's error report do not tell an account that an earlier import
+//     made from one of somebody else: the account with our id is read.
+//   - A job's report may name rows in any order; rows are told by their user_id, and where
+//     that is left out by their address.
+package management
