@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -40,13 +41,23 @@ type Caller struct {
 	// ACL goes to the store only: which rows and columns the caller may see and
 	// change, and how its own query is encoded.
 	ACL http.Header
+	// Provider goes to the provider only, with the calls by which the caller itself logs in
+	// or shows that it has: the key of its client, and the cookies of its session.
+	Provider http.Header
 }
+
+// clientKeys are the headers, and sessionCookies the cookies, that go to the provider
+// only. A gateway of the platform takes the key of a client from either.
+var (
+	clientKeys     = []string{"Client-Key", "Secret"}
+	sessionCookies = []string{"sid", "client-key", "mia_client_key"}
+)
 
 // Caller reads from r what is forwarded; requestID is the id the request has.
 // The platform's headers are rebuilt rather than copied: groups without empty ones,
 // "1" for any back office value, user properties as compact JSON.
 func (f Forwarding) Caller(r *http.Request, requestID string) Caller {
-	c := Caller{RequestID: requestID, Header: http.Header{}, ACL: http.Header{}}
+	c := Caller{RequestID: requestID, Header: http.Header{}, ACL: http.Header{}, Provider: http.Header{}}
 	set := func(name, value string) {
 		if name != "" && value != "" {
 			c.Header.Set(name, value)
@@ -71,6 +82,12 @@ func (f Forwarding) Caller(r *http.Request, requestID string) Caller {
 	for _, name := range []string{ACLRowsHeader, ACLReadColumnsHeader, ACLWriteColumnsHeader, QueryEncodingHeader, queryEncodingAlias} {
 		copyHeader(c.ACL, r.Header, name)
 		delete(c.Header, name) // never to the provider, whatever is configured
+	}
+	for _, name := range clientKeys {
+		copyHeader(c.Provider, r.Header, name)
+	}
+	if cookies := cookiesNamed(r.Header["Cookie"], sessionCookies); cookies != "" {
+		c.Provider.Set("Cookie", cookies)
 	}
 	return c
 }
@@ -97,6 +114,19 @@ func copyHeader(to, from http.Header, name string) {
 	if values := from[name]; len(values) > 0 {
 		to[name] = values
 	}
+}
+
+// cookiesNamed returns those of the cookies in lines that have one of the names, as they are
+// there.
+func cookiesNamed(lines, names []string) string {
+	var kept []string
+	for cookie := range strings.SplitSeq(strings.Join(lines, ";"), ";") {
+		cookie = strings.TrimSpace(cookie)
+		if name, _, _ := strings.Cut(cookie, "="); slices.Contains(names, name) {
+			kept = append(kept, cookie)
+		}
+	}
+	return strings.Join(kept, "; ")
 }
 
 func joinGroups(groups string) string {

@@ -73,6 +73,35 @@ func TestCallerHeader(t *testing.T) {
 	}
 }
 
+// TestProviderHeader: what the caller shows of itself to the provider, and nothing else.
+func TestProviderHeader(t *testing.T) {
+	tests := map[string]struct {
+		forwarding upstream.Forwarding
+		sent, want http.Header
+	}{
+		"nothing": {forwarding, http.Header{"Authorization": {"Bearer x"}, "Acl_rows": {"{}"}, "X-Tenant": {"a"}}, http.Header{}},
+		"the key of the client, in either header": {forwarding,
+			http.Header{"client-key": {"k"}, "secret": {"s"}}, http.Header{"Client-Key": {"k"}, "Secret": {"s"}}},
+		"the cookies of the session, as they are": {forwarding,
+			http.Header{"Cookie": {`theme=dark; sid="a=b" ;client-key=k; sid2=x`, "mia_client_key=m;; sid"}},
+			http.Header{"Cookie": {`sid="a=b"; client-key=k; mia_client_key=m; sid`}}},
+		"no other cookie": {forwarding, http.Header{"Cookie": {"theme=dark; Sid=x"}}, http.Header{}},
+		"whatever else is forwarded": {upstream.Forwarding{Additional: []string{"cookie", "acl_rows"}},
+			http.Header{"Cookie": {"sid=x; theme=dark"}, "Acl_rows": {"{}"}}, http.Header{"Cookie": {"sid=x"}}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			caller := test.forwarding.Caller(requestWith(test.sent), "request-1")
+			if diff := cmp.Diff(test.want, caller.Provider); diff != "" {
+				t.Errorf("header (-want +got):\n%s", diff)
+			}
+			for name := range caller.StoreHeader("Client-Key", "Secret", "Cookie") {
+				t.Errorf("%s goes to the store", name)
+			}
+		})
+	}
+}
+
 func TestCallerWithoutRequestID(t *testing.T) {
 	if got := forwarding.Caller(requestWith(nil), "").Header; len(got) != 0 {
 		t.Errorf("header: %v, want none", got)
