@@ -44,7 +44,7 @@ func change(ctx context.Context, d Directory, connection string, before provider
 	after := before
 	for n, p := range patches {
 		if after, err = d.Patch(ctx, before.ID, p); err != nil {
-			return providers.Account{}, takeBack(ctx, d, before, patches[:n], err)
+			return providers.Account{}, takeBack(ctx, d, before, patches[:n], over(p.name(), err))
 		}
 	}
 	return after, nil
@@ -149,6 +149,28 @@ func reverse(p patch, before providers.Account) patch {
 	return back
 }
 
+// name returns which name p is about, "" for none.
+func (p patch) name() string {
+	for _, property := range []string{"username", "email"} {
+		if _, ok := p[property]; ok {
+			return property
+		}
+	}
+	return ""
+}
+
+// over returns a conflict that does not say what it is about as one over a property, the
+// only one that can be taken; "" for an unknown one. Any other error is left as it is.
+func over(property string, err error) error {
+	failed, ok := errors.AsType[*upstream.Error](err)
+	if !ok || property == "" || failed.Err != providers.ErrConflict { // itself: not one that says it
+		return err
+	}
+	told := *failed
+	told.Err = providers.Taken{Property: property}
+	return &told
+}
+
 func orNull(value string) any {
 	if value == "" {
 		return nil
@@ -163,6 +185,6 @@ func partial(err error) error {
 		return err
 	}
 	open := *failed
-	open.Partial = true
+	open.Partial, open.NotDone = true, false
 	return &open
 }

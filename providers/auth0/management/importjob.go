@@ -1,0 +1,141 @@
+package management
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"user-manager/providers"
+	"user-manager/upstream"
+)
+
+const (
+	longestJob = 2 * time.Hour // a tenant fails one that takes longer
+	// gone is the status of a job of which the tenant knows nothing, or never says that it
+	// is over.
+	gone = "gone"
+	// mostMissing is how often in a row a job may be unknown before it counts as gone: it
+	// may take a moment to be known.
+	mostMissing = 3
+	readAtOnce  = 100 // accounts that are looked for after a job that failed
+)
+
+// importFile makes the accounts at the given indexes by one job.
+func (im *importing) importFile(ctx context.Context, rows []int) error {
+	untouched := !im.touched.Load()
+	id, err := im.start(ctx, rows)
+	if err != nil {
+		return im.settleAll(rows, err, untouched)
+	}
+	im.touched.Store(true)
+	began := time.Now()
+	job, err := im.watch(ctx, id)
+	if err != nil {
+		return err
+	}
+	im.log.InfoContext(ctx, "import job is over", "job", id, "status", job.Status, "rows", len(rows), "took", time.Since(began))
+	if job.Status == "completed" {
+		return im.settleDone(ctx, rows, id, job.Summary)
+	}
+	return im.settleBroken(ctx, rows, job, untouched)
+}
+
+// settleAll gives an error of a whole file back. Where it is definite but something else has
+// been done already it is the refusal of each row instead.
+func (im *importing) settleAll(rows []int, err error, untouched bool) error {
+	if untouched || !isDefinite(err) {
+		return err
+	}
+	for _, at := range rows {
+		_ = im.settle(at, err) // which is definite
+	}
+	return nil
+}
+
+// start hands the rows in. While a limit of the tenant is reached, such as that of its jobs,
+// it waits.
+func (im *importing) start(ctx context.Context, rows []int) (id string, err error) {
+	accounts := im.accounts(rows)
+	file := fileOf(accounts)
+	for began := time.Now(); ; {
+		id, err = im.Jobs.Start(ctx, file, false, accounts[0].Key)
+		if !isThrottling(err) {
+			break
+		}
+		pause := max(growing(time.Since(began)), upstream.RetryAfter(err))
+		if err := wait(ctx, importRoute, pause); err != nil {
+			return "", err
+		}
+	}
+	if err != nil && !upstream.Refused(err) {
+		im.touched.Store(true)
+	}
+	return id, err
+}
+
+// watch looks at a job until it is over, and returns how it ended.
+func (im *importing) watch(ctx context.Context, id string) (Job, error) {
+	began, missing, pause := time.Now(), 0, firstLook
+	for {
+		if err := wait(ctx, jobRoute, min(pause, im.Polling.Pause(time.Now()))); err != nil {
+			return Job{}, err
+		}
+		job, err := im.Jobs.Status(ctx, id)
+		elapsed := time.Since(began)
+		switch {
+		case err == nil && isOver(job.Status):
+			return job, nil
+		case upstream.Status(err) == http.StatusNotFound:
+			missing++
+		case isDefinite(err):
+			return Job{}, err
+		default:
+			missing = 0
+		}
+		if missing == mostMissing || elapsed > longestJob+longestJob/noticedWithin {
+			return Job{Status: gone}, nil
+		}
+		pause = max(im.pauseFor(job, elapsed), upstream.RetryAfter(err))
+	}
+}
+
+func isOver(status string) bool {
+	return slices.Contains([]string{"completed", "failed", "expired"}, status)
+}
+
+// settleBroken settles the rows of a job that was not completed, if all their accounts
+// stand. Otherwise nothing is known of those that do not, and the import is to be repeated,
+// unless the tenant's words leave no doubt.
+func (im *importing) settleBroken(ctx context.Context, rows []int, job Job, untouched bool) error {
+	im.log.WarnContext(ctx, "import job was not completed", "status", job.Status, "details", job.Details)
+	if s := job.Summary; s != nil && s.Inserted+s.Updated == 0 && isAboutClient(job.Details) {
+		im.touched.Store(!untouched)
+		return im.settleAll(rows, providers.Refuse(importRoute, providers.ErrMisconfigured, job.Details), untouched)
+	}
+	found := map[string]providers.Account{}
+	for rest := rows; len(rest) > 0; { // from the end: one that is missing is enough, and most likely among the last
+		n := min(max(len(found), 1), readAtOnce, len(rest))
+		part, err := im.read(ctx, rest[len(rest)-n:])
+		if err != nil {
+			return err
+		}
+		if len(part) < n {
+			return brokenOff(job)
+		}
+		maps.Copy(found, part)
+		rest = rest[:len(rest)-n]
+	}
+	return im.bringAllOurs(ctx, rows, found)
+}
+
+// brokenOff is the error of a job that was not completed.
+func brokenOff(job Job) error {
+	return &upstream.Error{
+		Service: providers.Service, Route: jobRoute, Status: http.StatusInternalServerError,
+		Message: cmp.Or(job.Details, "The import was not completed."), Err: fmt.Errorf("the job is %s", job.Status),
+	}
+}

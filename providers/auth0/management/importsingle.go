@@ -1,0 +1,108 @@
+package management
+
+import (
+	"context"
+	"errors"
+
+	"user-manager/providers"
+)
+
+// bringExisting brings the accounts with an id to what is given.
+func (im *importing) bringExisting(ctx context.Context, existing []int) error {
+	if len(existing) == 0 {
+		return nil
+	}
+	found, err := im.read(ctx, existing)
+	if err != nil {
+		return err
+	}
+	return im.each(ctx, existing, func(ctx context.Context, at int) error {
+		before, ok := found[im.idOf(at)]
+		if !ok {
+			im.refuse(at, providers.ErrNotFound, "")
+			return nil
+		}
+		return im.bring(ctx, at, before)
+	})
+}
+
+// idOf returns the id that the account has or is to have.
+func (im *importing) idOf(at int) string {
+	if a := im.given[at]; a.ID == "" {
+		return AccountID(a.Key)
+	}
+	return im.given[at].ID
+}
+
+// read returns the accounts at the given indexes that exist, by id.
+func (im *importing) read(ctx context.Context, indexes []int) (map[string]providers.Account, error) {
+	if len(indexes) == 0 {
+		return nil, nil
+	}
+	ids := make([]string, len(indexes))
+	for i, at := range indexes {
+		ids[i] = im.idOf(at)
+	}
+	return insist(ctx, func(ctx context.Context) (map[string]providers.Account, error) {
+		return im.dir.ReadMany(ctx, ids)
+	})
+}
+
+// bring brings an account that was read to what is given, all of it or nothing.
+func (im *importing) bring(ctx context.Context, at int, before providers.Account) error {
+	a := im.given[at]
+	_, err := change(ctx, im.dir, im.Connection, before, providers.Change{Username: &a.Username, Email: &a.Email, Blocked: &a.Blocked})
+	return im.settle(at, err)
+}
+
+// bringOurs is bring for an account that an earlier Import made. It is no user's yet: a
+// block comes first of all, and stays also where the names are refused.
+func (im *importing) bringOurs(ctx context.Context, at int, before providers.Account) error {
+	if im.given[at].Blocked && !before.Blocked {
+		after, err := im.dir.Patch(ctx, before.ID, map[string]any{"blocked": true})
+		if err != nil {
+			return im.settle(at, err)
+		}
+		before = after
+	}
+	return im.bring(ctx, at, before)
+}
+
+// makeSingle makes an account that cannot be a row.
+func (im *importing) makeSingle(ctx context.Context, at int) error {
+	a := im.given[at]
+	_, err := im.dir.Create(ctx, providers.NewAccount{Key: a.Key, Username: a.Username, Password: randomPassword(), Blocked: a.Blocked})
+	if !errors.Is(err, providers.ErrConflict) {
+		return im.settle(at, err)
+	}
+	ours, readErr := insist(ctx, func(ctx context.Context) (providers.Account, error) { return im.dir.Read(ctx, AccountID(a.Key)) })
+	switch {
+	case readErr == nil:
+		return im.bringOurs(ctx, at, ours)
+	case errors.Is(readErr, providers.ErrNotFound):
+		return im.settle(at, over("username", err))
+	}
+	return readErr
+}
+
+// settle notes what became of the account at an index: it stands if err is nil, and is
+// refused if err says so. Any other error is given back.
+func (im *importing) settle(at int, err error) error {
+	a := im.given[at]
+	switch {
+	case err == nil:
+		im.outcomes[at] = providers.ImportOutcome{ID: im.idOf(at), Inserted: a.ID == ""}
+	case !isDefinite(err):
+		return err
+	default:
+		refusal := providers.RefusalOf(err, a.Username, a.Email)
+		refusal.Message = providers.Mask(refusal.Message, a.Key)
+		im.outcomes[at] = providers.ImportOutcome{Refusal: refusal}
+	}
+	return nil
+}
+
+// refuse notes that the account at an index is refused for a reason.
+func (im *importing) refuse(at int, reason error, words string) {
+	_ = im.settle(at, providers.Refuse(importRoute, reason, words)) // which is definite
+}
