@@ -1,0 +1,158 @@
+package auth0client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"user-manager/providers"
+	"user-manager/providers/auth0/management"
+	"user-manager/upstream"
+)
+
+// maxAnswer bounds what is read of one answer. A page of users is far below it.
+const maxAnswer = 16 << 20
+
+// A call is one request.
+type call struct {
+	method string
+	route  string // its pattern, for error messages
+	path   string // below the base, escaped; "": the route
+	query  url.Values
+	// header wins over what is forwarded; an empty list keeps a header from being forwarded.
+	header      http.Header
+	contentType string
+	body        []byte
+	repeatable  bool // to do it twice is to do it once
+	// personal: it is about the caller's own session, so what the caller shows goes along.
+	personal bool
+	// patient: in the background, a limit of the tenant is waited for.
+	patient bool
+	// cause tells what a status means; nil: what it means in a tenant's directory.
+	cause func(status int, sent http.Header) error
+}
+
+// An answer is one with a 2xx status.
+type answer struct {
+	header http.Header
+	body   []byte
+}
+
+// do makes the call. Every failure is an [*upstream.Error].
+func (p *Provider) do(ctx context.Context, c call) (answer, error) {
+	for {
+		a, err := p.once(ctx, c)
+		if !c.patient || upstream.Status(err) != http.StatusTooManyRequests || !upstream.IsBackground(ctx) {
+			return a, err
+		}
+		if !waitFor(ctx, max(upstream.RetryAfter(err), time.Second)) {
+			return a, err
+		}
+	}
+}
+
+// waitFor waits for d, and reports whether there is time for another call then.
+func waitFor(ctx context.Context, d time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// once makes the call, with such tries as the transport makes.
+func (p *Provider) once(ctx context.Context, c call) (answer, error) {
+	route := c.method + " " + c.route
+	if err := context.Cause(ctx); err != nil {
+		return answer{}, &upstream.Error{Service: providers.Service, Route: route, Err: err, NotDone: true}
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	req, err := p.request(ctx, c)
+	if err != nil {
+		return answer{}, &upstream.Error{Service: providers.Service, Route: route, Err: err, NotDone: true}
+	}
+	res, err := p.transport.RoundTrip(req)
+	if err != nil {
+		return answer{}, upstream.Unanswered(providers.Service, route, err)
+	}
+	defer res.Body.Close()
+	body, err := read(ctx, res.Body)
+	switch {
+	case err != nil:
+		return answer{}, upstream.Unanswered(providers.Service, route, err)
+	case res.StatusCode < 200 || res.StatusCode > 299:
+		return answer{}, refused(c, req, res, body)
+	}
+	return answer{res.Header, body}, nil
+}
+
+func read(ctx context.Context, from io.Reader) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(from, maxAnswer+1))
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, fmt.Errorf("read answer: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: it breaks off: %w", upstream.ErrAnswer, err)
+	case len(body) > maxAnswer:
+		return nil, fmt.Errorf("%w: it is larger than %d bytes", upstream.ErrAnswer, maxAnswer)
+	}
+	return body, nil
+}
+
+// refused returns the error of an answer that is not 2xx.
+func refused(c call, req *http.Request, res *http.Response, body []byte) error {
+	err := management.Refusal(c.method+" "+c.route, res.StatusCode, body)
+	failed, ok := errors.AsType[*upstream.Error](err)
+	if !ok {
+		return err
+	}
+	failed.RetryAfter = upstream.ParseRetryAfter(res.Header.Get("Retry-After"), time.Now())
+	if c.cause != nil {
+		failed.Err = c.cause(res.StatusCode, req.Header)
+	}
+	return failed
+}
+
+func (p *Provider) request(ctx context.Context, c call) (*http.Request, error) {
+	target := p.base.String() + c.route
+	if c.path != "" {
+		target = p.base.String() + c.path
+	}
+	if len(c.query) > 0 {
+		target += "?" + c.query.Encode()
+	}
+	if c.repeatable {
+		ctx = upstream.Repeatable(ctx)
+	}
+	var body io.Reader
+	if c.body != nil {
+		body = bytes.NewReader(c.body)
+	}
+	req, err := http.NewRequestWithContext(ctx, c.method, target, body)
+	if err != nil {
+		return nil, err
+	}
+	forward(req.Header, upstream.CallerFrom(ctx), c)
+	if c.contentType != "" {
+		req.Header.Set("Content-Type", c.contentType)
+	}
+	upstream.Once(req.Header)
+	return req, nil
+}
+
+// unusable returns the error of a call whose answer is a success, and cannot be used.
+func unusable(method, route string, err error) error {
+	return upstream.Unanswered(providers.Service, method+" "+route, err)
+}
