@@ -1,0 +1,169 @@
+package auth0test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A query is a condition on a document.
+type query interface {
+	matches(doc map[string]any) bool
+}
+
+type (
+	// anyOf is a disjunction.
+	anyOf []query
+	// allOf is a conjunction.
+	allOf []query
+	not   struct{ query }
+	// exists is _exists_:field.
+	exists struct{ path []string }
+	// ids is a disjunction of exact user ids, which is what programs ask for most.
+	ids map[string]bool
+	// term is field:value or field:prefix*.
+	term struct {
+		path   []string
+		value  string
+		prefix bool
+	}
+	// span is field:[low TO high].
+	span struct {
+		path              []string
+		low, high         string // "*": open
+		openLow, openHigh bool   // the end itself is left out
+	}
+)
+
+func (q anyOf) matches(doc map[string]any) bool {
+	return slices.ContainsFunc(q, func(part query) bool { return part.matches(doc) })
+}
+
+func (q allOf) matches(doc map[string]any) bool {
+	return !slices.ContainsFunc(q, func(part query) bool { return !part.matches(doc) })
+}
+
+func (q not) matches(doc map[string]any) bool { return !q.query.matches(doc) }
+
+func (q exists) matches(doc map[string]any) bool { return len(valuesAt(doc, q.path)) > 0 }
+
+func (q ids) matches(doc map[string]any) bool {
+	id, _ := doc["user_id"].(string)
+	return q[id]
+}
+
+// anyCase are the fields that match in any case.
+var anyCase = []string{"email", "name", "given_name", "family_name", "nickname"}
+
+func (q term) matches(doc map[string]any) bool {
+	wanted := q.value
+	fold := len(q.path) == 1 && slices.Contains(anyCase, q.path[0])
+	if fold {
+		wanted = strings.ToLower(wanted)
+	}
+	for _, value := range valuesAt(doc, q.path) {
+		text := textOf(value)
+		if fold {
+			text = strings.ToLower(text)
+		}
+		if text == wanted || q.prefix && strings.HasPrefix(text, wanted) {
+			return true
+		}
+	}
+	return false
+}
+
+func (q span) matches(doc map[string]any) bool {
+	for _, value := range valuesAt(doc, q.path) {
+		low, high := 1, -1
+		if q.low != "*" {
+			low = compareValues(value, q.low)
+		}
+		if q.high != "*" {
+			high = compareValues(value, q.high)
+		}
+		if (low > 0 || low == 0 && !q.openLow) && (high < 0 || high == 0 && !q.openHigh) {
+			return true
+		}
+	}
+	return false
+}
+
+// compareValues compares a value with an end of a range: numbers as such, all else as text.
+func compareValues(value any, end string) int {
+	text := textOf(value)
+	a, errA := strconv.ParseFloat(text, 64)
+	b, errB := strconv.ParseFloat(end, 64)
+	if _, isText := value.(string); isText || errA != nil || errB != nil {
+		return strings.Compare(text, end)
+	}
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// valuesAt returns the values of a field, of which an array has several.
+func valuesAt(v any, path []string) []any {
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case []any:
+		var all []any
+		for _, element := range v {
+			all = append(all, valuesAt(element, path)...)
+		}
+		return all
+	case map[string]any:
+		if len(path) == 0 {
+			return []any{v}
+		}
+		return valuesAt(v[path[0]], path[1:])
+	}
+	if len(path) > 0 {
+		return nil
+	}
+	return []any{v}
+}
+
+// textOf returns a value as a query writes it.
+func textOf(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case json.Number:
+		return v.String()
+	case map[string]any:
+		return ""
+	}
+	return fmt.Sprint(v)
+}
+
+// disjunction returns a query for any of parts, with exact ids put together.
+func disjunction(parts []query) query {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	wanted := ids{}
+	for _, part := range parts {
+		switch part := part.(type) {
+		case ids:
+			for id := range part {
+				wanted[id] = true
+			}
+		case term:
+			if part.prefix || len(part.path) != 1 || part.path[0] != "user_id" {
+				return anyOf(parts)
+			}
+			wanted[part.value] = true
+		default:
+			return anyOf(parts)
+		}
+	}
+	return wanted
+}

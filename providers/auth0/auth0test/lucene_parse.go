@@ -1,0 +1,274 @@
+package auth0test
+
+import (
+	"net/http"
+	"strings"
+	"unicode"
+)
+
+// errQuery refuses what is no query.
+var errQuery = refuse(http.StatusBadRequest, "invalid_query_string", "The query could not be parsed. Please check the query syntax.")
+
+// parseLucene reads a query; its error is the refusal.
+func parseLucene(text string) (query, error) {
+	p := &luceneParser{rest: text}
+	q, err := p.any("")
+	if err == nil && p.peek() != "" {
+		err = errQuery
+	}
+	return q, err
+}
+
+// A luceneParser reads a query from left to right.
+type luceneParser struct{ rest string }
+
+// special are the signs that end a word.
+const special = `()[]{}":`
+
+// peek returns the next sign or word as written, "" at the end.
+func (p *luceneParser) peek() string {
+	p.rest = strings.TrimLeftFunc(p.rest, unicode.IsSpace)
+	if p.rest == "" {
+		return ""
+	}
+	if strings.ContainsRune(special, rune(p.rest[0])) {
+		return p.rest[:1]
+	}
+	end := 0
+	for end < len(p.rest) && !strings.ContainsRune(special+" \t\n\r", rune(p.rest[end])) {
+		if p.rest[end] == '\\' {
+			end++
+		}
+		end++
+	}
+	return p.rest[:min(end, len(p.rest))]
+}
+
+func (p *luceneParser) next() string {
+	word := p.peek()
+	p.rest = p.rest[len(word):]
+	return word
+}
+
+// accept takes the next word if it is one of these.
+func (p *luceneParser) accept(words ...string) bool {
+	for _, word := range words {
+		if p.peek() == word {
+			p.next()
+			return true
+		}
+	}
+	return false
+}
+
+// any reads a disjunction. Within field, bare values are values of it.
+func (p *luceneParser) any(field string) (query, error) {
+	var parts []query
+	for {
+		part, err := p.all(field)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part)
+		if next := p.peek(); !p.accept("OR", "||") && (next == "" || next == ")") {
+			return disjunction(parts), nil
+		}
+	}
+}
+
+// all reads a conjunction.
+func (p *luceneParser) all(field string) (query, error) {
+	var parts allOf
+	for {
+		part, err := p.one(field)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part)
+		if !p.accept("AND", "&&") {
+			if next := p.peek(); next == "NOT" || next == "!" {
+				continue // a AND NOT b, with the AND left out
+			}
+			break
+		}
+	}
+	if len(parts) == 1 {
+		return parts[0], nil
+	}
+	return parts, nil
+}
+
+// one reads a condition.
+func (p *luceneParser) one(field string) (query, error) {
+	switch next := p.peek(); {
+	case next == "NOT" || next == "!":
+		p.next()
+		q, err := p.one(field)
+		return not{q}, err
+	case strings.HasPrefix(next, "-") && len(next) > 1:
+		p.rest = p.rest[1:]
+		q, err := p.one(field)
+		return not{q}, err
+	case next == "(":
+		p.next()
+		q, err := p.any(field)
+		if err == nil && !p.accept(")") {
+			err = errQuery
+		}
+		return q, err
+	case field == "":
+		return p.fielded()
+	}
+	return p.value(field)
+}
+
+// fielded reads field:value.
+func (p *luceneParser) fielded() (query, error) {
+	field := unescape(p.next())
+	if field == "" || strings.ContainsAny(field, special) || !p.accept(":") {
+		return nil, errQuery
+	}
+	if field == "_exists_" {
+		return exists{strings.Split(unescape(p.next()), ".")}, nil
+	}
+	if p.accept("(") {
+		q, err := p.any(field)
+		if err == nil && !p.accept(")") {
+			err = errQuery
+		}
+		return q, err
+	}
+	return p.value(field)
+}
+
+// value reads a value of field: a word, words in quotes, or a range.
+func (p *luceneParser) value(field string) (query, error) {
+	path := strings.Split(field, ".")
+	switch next := p.peek(); next {
+	case `"`:
+		text, err := p.quoted()
+		return term{path: path, value: text}, err
+	case "[", "{":
+		if path[0] == "user_metadata" {
+			return nil, errQuery
+		}
+		return p.span(path)
+	case "", "(", ")", "]", "}", ":", "AND", "OR":
+		return nil, errQuery
+	}
+	return p.word(path)
+}
+
+// word reads a word, in which a * at the end stands for anything.
+func (p *luceneParser) word(path []string) (query, error) {
+	word := p.next()
+	for strings.HasPrefix(p.rest, ":") { // as in a time
+		word += ":" + p.afterColon()
+	}
+	if !strings.Contains(word, "*") {
+		return term{path: path, value: unescape(word)}, nil
+	}
+	head, isPrefix := strings.CutSuffix(word, "*")
+	switch {
+	case path[0] == "user_metadata":
+		return nil, errQuery
+	case isPrefix && head == "":
+		return exists{path}, nil
+	case isPrefix && !strings.Contains(head, "*"):
+		return term{path: path, value: unescape(head), prefix: true}, nil
+	case strings.HasPrefix(word, "*") && len(strings.Trim(word, "*")) >= 3 && !strings.Contains(strings.Trim(word, "*"), "*"):
+		return containing{path, unescape(strings.Trim(word, "*")), !isPrefix}, nil
+	}
+	return nil, errQuery
+}
+
+// containing is field:*value or field:*value*.
+type containing struct {
+	path  []string
+	value string
+	atEnd bool
+}
+
+func (q containing) matches(doc map[string]any) bool {
+	for _, value := range valuesAt(doc, q.path) {
+		text, wanted := strings.ToLower(textOf(value)), strings.ToLower(q.value)
+		if strings.HasSuffix(text, wanted) || !q.atEnd && strings.Contains(text, wanted) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *luceneParser) afterColon() string {
+	p.rest = p.rest[1:]
+	if p.rest == "" || strings.ContainsRune(special+" ", rune(p.rest[0])) {
+		return ""
+	}
+	return p.next()
+}
+
+// quoted reads words in quotes, where a backslash takes the next sign as it is.
+func (p *luceneParser) quoted() (string, error) {
+	p.next()
+	for i := 0; i < len(p.rest); i++ {
+		switch p.rest[i] {
+		case '\\':
+			i++
+		case '"':
+			text := p.rest[:i]
+			p.rest = p.rest[i+1:]
+			return unescape(text), nil
+		}
+	}
+	return "", errQuery
+}
+
+// span reads a range.
+func (p *luceneParser) span(path []string) (query, error) {
+	q := span{path: path, openLow: p.next() == "{"}
+	var err error
+	if q.low, err = p.end(); err != nil {
+		return nil, err
+	}
+	if !p.accept("TO") {
+		return nil, errQuery
+	}
+	if q.high, err = p.end(); err != nil {
+		return nil, err
+	}
+	switch p.next() {
+	case "]":
+	case "}":
+		q.openHigh = true
+	default:
+		return nil, errQuery
+	}
+	return q, nil
+}
+
+// end reads one end of a range.
+func (p *luceneParser) end() (string, error) {
+	if p.peek() == `"` {
+		return p.quoted()
+	}
+	word := p.next()
+	for strings.HasPrefix(p.rest, ":") {
+		word += ":" + p.afterColon()
+	}
+	if word == "" || strings.ContainsAny(word, "()[]{}") {
+		return "", errQuery
+	}
+	return unescape(word), nil
+}
+
+// unescape takes the backslashes out.
+func unescape(text string) string {
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] == '\\' && i+1 < len(text) {
+			i++
+		}
+		b.WriteByte(text[i])
+	}
+	return b.String()
+}

@@ -1,0 +1,251 @@
+package auth0test
+
+import (
+	"encoding/json"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A rowFailure is a row of an import that was not done, with the reasons.
+type rowFailure struct {
+	User   map[string]any `json:"user"`
+	Errors []rowError     `json:"errors"`
+}
+
+type rowError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Path    string `json:"path,omitempty"`
+}
+
+// Codes of row errors.
+const (
+	duplicatedUser   = "DUPLICATED_USER"
+	conflict         = "CONFLICT"
+	conflictEmail    = "CONFLICT_EMAIL"
+	conflictUsername = "CONFLICT_USERNAME"
+	badFormat        = "INVALID_FORMAT"
+	badType          = "INVALID_TYPE"
+	badPattern       = "PATTERN"
+	tooShort         = "MIN_LENGTH"
+	tooLong          = "MAX_LENGTH"
+	missing          = "OBJECT_REQUIRED"
+	notPassed        = "NOT_PASSED"
+)
+
+// rowSchema is what rows may have beside what a new user may.
+var rowSchema = func() map[string]property {
+	properties := userProperties(false)
+	for _, name := range []string{"connection", "password", "verify_email"} {
+		delete(properties, name)
+	}
+	properties["user_id"] = createSchema.properties["user_id"]
+	hash := regexp.MustCompile(`^\$2[ab]\$10\$[./A-Za-z0-9]{53}$`)
+	properties["password_hash"] = property{kind: "string", pattern: hash.String(), form: hash.MatchString}
+	properties["custom_password_hash"] = property{kind: "object"}
+	properties["mfa_factors"] = property{kind: "array"}
+	return properties
+}()
+
+// land does a row of an import.
+func (t *Tenant) land(j *job, row map[string]any, at time.Time) {
+	errs := checkRow(row)
+	if len(errs) == 0 {
+		errs = j.repeats(row)
+	}
+	if len(errs) == 0 {
+		errs = t.apply(j, row, at)
+	}
+	if len(errs) > 0 {
+		j.failures = append(j.failures, rowFailure{masked(row), errs})
+	}
+}
+
+// checkRow returns why a row breaks the schema.
+func checkRow(row map[string]any) []rowError {
+	var errs []rowError
+	add := func(code, name, reason string) {
+		path := "identities[0].profileData." + name
+		errs = append(errs, rowError{code, "Error in " + path + " property - " + reason, path})
+	}
+	if row["email"] == nil {
+		add(missing, "email", "Missing required property: email")
+		return errs
+	}
+	for _, name := range slices.Sorted(maps.Keys(row)) {
+		p, known := rowSchema[name]
+		if !known {
+			errs = append(errs, rowError{Code: notPassed, Message: "Additional properties not allowed: " + name, Path: name})
+			continue
+		}
+		if reason := p.wrong(row[name]); reason != "" {
+			add(codeOf(reason), name, reason)
+		}
+	}
+	if row["password_hash"] != nil && row["custom_password_hash"] != nil {
+		add(notPassed, "password_hash", "Only one of password_hash and custom_password_hash may be given")
+	}
+	if factors, ok := row["mfa_factors"].([]any); ok && (len(factors) < 1 || len(factors) > 10) {
+		add("ARRAY_LENGTH_LONG", "mfa_factors", "Array must have 1 to 10 elements")
+	}
+	if err := checkMetadata(row); err != nil {
+		errs = append(errs, rowError{Code: notPassed, Message: "Metadata has a property name that is not allowed"})
+	}
+	return errs
+}
+
+// codeOf returns the code of a reason that a property is wrong.
+func codeOf(reason string) string {
+	for begin, code := range map[string]string{
+		"Expected type": badType, "String is too short": tooShort, "String is too long": tooLong, "String does not match": badPattern,
+	} {
+		if strings.HasPrefix(reason, begin) {
+			return code
+		}
+	}
+	return badFormat
+}
+
+// repeats refuses what an earlier row of the file had, whatever became of that one.
+func (j *job) repeats(row map[string]any) []rowError {
+	var errs []rowError
+	for _, name := range []string{"email", "username", "user_id", "phone_number"} {
+		value, _ := row[name].(string)
+		if value == "" {
+			continue
+		}
+		key := name + " " + value
+		if name != "user_id" {
+			key = strings.ToLower(key)
+		}
+		if j.provided[key] {
+			errs = append(errs, rowError{Code: duplicatedUser, Message: "A user with this " + name + " was already provided."})
+		}
+		j.provided[key] = true
+	}
+	return errs
+}
+
+// apply inserts or updates a user.
+func (t *Tenant) apply(j *job, row map[string]any, at time.Time) []rowError {
+	row = maps.Clone(row)
+	lower(row)
+	key, _ := row["user_id"].(string)
+	owner := t.users.owners[identifier{"email", row["email"].(string)}]
+	sameID := t.users.accounts[prefix+key]
+	if key == "" {
+		sameID = nil
+	}
+	username := t.users.owners[identifier{"username", textOrEmpty(row["username"])}]
+	phone := t.users.owners[identifier{"phone_number", textOrEmpty(row["phone_number"])}]
+	switch {
+	case !j.upsert && (owner != "" || sameID != nil || username != "" || phone != ""):
+		return []rowError{{Code: duplicatedUser, Message: "The user already exist and upsert parameter is false"}}
+	case sameID != nil && sameID.id != owner:
+		return []rowError{{Code: conflict, Message: "The user_id belongs to a user with another email"}}
+	case username != owner && username != "":
+		return []rowError{{Code: conflictUsername, Message: "The username belongs to another user"}}
+	case phone != owner && phone != "":
+		return []rowError{{Code: conflict, Message: "The phone_number belongs to another user"}}
+	}
+	if owner == "" {
+		t.insert(row, at)
+		j.inserted++
+	} else {
+		t.upsert(t.users.accounts[owner], row, at)
+		j.updated++
+	}
+	return nil
+}
+
+func textOrEmpty(v any) string {
+	text, _ := v.(string)
+	return text
+}
+
+// insert makes the user of a row.
+func (t *Tenant) insert(row map[string]any, at time.Time) {
+	a := &account{id: prefix + newKey(row), hash: textOrEmpty(row["password_hash"])}
+	if hash := bcryptOf(row); hash != "" {
+		a.hash = hash
+	}
+	pictured := row["picture"] != nil
+	for _, name := range []string{"password_hash", "custom_password_hash", "mfa_factors"} {
+		delete(row, name)
+	}
+	doc := newDocument(a.id, row, at)
+	if !pictured {
+		doc["picture"] = gravatar("secure", textOrEmpty(doc["email"]), textOrEmpty(doc["name"]))
+	}
+	t.users.put(a, doc, at)
+}
+
+// bcryptOf returns the hash of a custom_password_hash that this tenant can check, or "".
+func bcryptOf(row map[string]any) string {
+	custom, _ := row["custom_password_hash"].(map[string]any)
+	hash, _ := custom["hash"].(map[string]any)
+	if custom["algorithm"] != "bcrypt" {
+		return ""
+	}
+	return textOrEmpty(hash["value"])
+}
+
+// upsertable are the properties that an import changes of a user who exists.
+var upsertable = []string{"app_metadata", "user_metadata", "email_verified", "given_name", "family_name", "name", "nickname", "picture"}
+
+// upsert brings a user to what a row says. What cannot be changed stays, and nobody is told.
+func (t *Tenant) upsert(a *account, row map[string]any, at time.Time) {
+	doc := a.changed()
+	for _, name := range upsertable {
+		if value, ok := row[name]; ok {
+			doc[name] = value
+		}
+	}
+	doc["updated_at"] = stamp(at)
+	t.users.put(a, doc, at)
+	if hash := bcryptOf(row); hash != "" {
+		a.hash = hash
+	}
+}
+
+// masked returns a row as it was sent, without its secrets.
+func masked(row map[string]any) map[string]any {
+	row = maps.Clone(row)
+	if row["password_hash"] != nil {
+		row["password_hash"] = "*****"
+	}
+	for _, name := range []string{"custom_password_hash", "mfa_factors"} {
+		if row[name] != nil {
+			row[name] = maskedValue(row[name])
+		}
+	}
+	return row
+}
+
+// maskedValue masks what is called a value, a key or a secret, at any depth.
+func maskedValue(v any) any {
+	var copied any
+	_ = json.Unmarshal(encode(v), &copied) // it came from JSON
+	mask(copied)
+	return copied
+}
+
+func mask(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, element := range v {
+			mask(element)
+		}
+	case map[string]any:
+		for name, value := range v {
+			if name == "value" || name == "key" || name == "secret" {
+				v[name] = "*****"
+			} else {
+				mask(value)
+			}
+		}
+	}
+}
