@@ -56,6 +56,22 @@ func (p *Provider) do(ctx context.Context, c call) (answer, error) {
 	}
 }
 
+// refuse returns the refusal of a call that nobody makes, since its end is known.
+func refuse(ctx context.Context, method, route string, reason error, words string) error {
+	if err := stopped(ctx, method+" "+route); err != nil {
+		return err
+	}
+	return providers.Refuse(method+" "+route, reason, words)
+}
+
+// stopped returns the error of a call that is not made since ctx is done, else nil.
+func stopped(ctx context.Context, route string) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return &upstream.Error{Service: providers.Service, Route: route, Err: context.Cause(ctx), NotDone: true}
+}
+
 // waitFor waits for d, and reports whether there is time for another call then.
 func waitFor(ctx context.Context, d time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
@@ -74,8 +90,8 @@ func waitFor(ctx context.Context, d time.Duration) bool {
 // once makes the call, with such tries as the transport makes.
 func (p *Provider) once(ctx context.Context, c call) (answer, error) {
 	route := c.method + " " + c.route
-	if err := context.Cause(ctx); err != nil {
-		return answer{}, &upstream.Error{Service: providers.Service, Route: route, Err: err, NotDone: true}
+	if err := stopped(ctx, route); err != nil {
+		return answer{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()

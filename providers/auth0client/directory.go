@@ -21,7 +21,7 @@ const (
 // Create implements [providers.Directory].
 func (p *Provider) Create(ctx context.Context, a providers.NewAccount) (providers.Account, error) {
 	if a.Username == "" && a.Email == "" {
-		return providers.Account{}, providers.Refuse("POST "+usersRoute, providers.ErrInvalid, "An account needs a user name or an email address.")
+		return providers.Account{}, refuse(ctx, http.MethodPost, usersRoute, providers.ErrInvalid, "An account needs a user name or an email address.")
 	}
 	c := call{method: http.MethodPost, route: usersRoute, patient: true}
 	got, err := p.send(ctx, c, management.Creation(a, p.connection))
@@ -53,7 +53,7 @@ func (p *Provider) Update(ctx context.Context, id string, c providers.Change) (p
 
 // Delete implements [providers.Directory]. Of an unknown account it may return nil.
 func (p *Provider) Delete(ctx context.Context, id string) error {
-	c, err := userCall(http.MethodDelete, id)
+	c, err := userCall(ctx, http.MethodDelete, id)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (p *Provider) readDone(ctx context.Context, c call, id string) (providers.A
 
 // patch changes an account and returns it as it is then.
 func (p *Provider) patch(ctx context.Context, id string, body map[string]any, repeatable bool) (providers.Account, error) {
-	c, err := userCall(http.MethodPatch, id)
+	c, err := userCall(ctx, http.MethodPatch, id)
 	if err != nil {
 		return providers.Account{}, err
 	}
@@ -101,13 +101,19 @@ func (p *Provider) patch(ctx context.Context, id string, body map[string]any, re
 	return account, nil
 }
 
-// userCall returns a call about the account with the given id, or [providers.ErrNotFound]
-// for one that is none of a tenant's: it could lead to another route.
-func userCall(method, id string) (call, error) {
-	if provider, rest, ok := strings.Cut(id, "|"); !ok || provider == "" || rest == "" {
-		return call{}, providers.Refuse(method+" "+userRoute, providers.ErrNotFound, "The account's id is none of Auth0's.")
+// userCall returns a call about the account with the given id.
+func userCall(ctx context.Context, method, id string) (call, error) {
+	if !isID(id) {
+		return call{}, refuse(ctx, method, userRoute, providers.ErrNotFound, "The account's id is none of Auth0's.")
 	}
 	return call{method: method, route: userRoute, path: "/users/" + url.PathEscape(id), patient: true}, nil
+}
+
+// isID reports whether id has the form of a tenant's. One that has not belongs to no
+// account, and could lead to another route.
+func isID(id string) bool {
+	scheme, rest, ok := strings.Cut(id, "|")
+	return ok && scheme != "" && rest != ""
 }
 
 // send makes a call with body as JSON.

@@ -18,8 +18,8 @@ func changePasswordBody(id string) map[string]any { return map[string]any{"authU
 
 // ChangePassword implements [providers.Mailer].
 func (p *Provider) ChangePassword(ctx context.Context, id string) error {
-	if _, err := userCall(http.MethodPost, id); err != nil {
-		return providers.Refuse(http.MethodPost+" "+changePasswordRoute, providers.ErrNotFound, "The account's id is none of Auth0's.")
+	if !isID(id) {
+		return refuse(ctx, http.MethodPost, changePasswordRoute, providers.ErrNotFound, "The account's id is none of Auth0's.")
 	}
 	_, err := p.send(ctx, call{method: http.MethodPost, route: changePasswordRoute, cause: mailCause}, changePasswordBody(id))
 	if err == nil || !mayBeTheAccounts(err) {

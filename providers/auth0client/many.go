@@ -88,7 +88,7 @@ func (p *Provider) search(ctx context.Context, ids []string, found map[string]pr
 // searchable returns those of ids that can stand between quotes in a search.
 func searchable(ids []string) []string {
 	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
-		return !strings.Contains(id, "|") || strings.ContainsAny(id, `"\`)
+		return !isID(id) || strings.ContainsAny(id, `"\`)
 	})
 }
 

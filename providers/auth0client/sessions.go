@@ -23,7 +23,7 @@ const (
 // Login implements [providers.Authenticator]. It is not repeated when no answer comes.
 func (p *Provider) Login(ctx context.Context, username string, password secret.Text) (providers.Session, error) {
 	if username == "" || password.IsZero() {
-		return providers.Session{}, providers.Refuse(http.MethodPost+" "+loginRoute, providers.ErrUnauthorized, "A user name and a password are required.")
+		return providers.Session{}, refuse(ctx, http.MethodPost, loginRoute, providers.ErrUnauthorized, "A user name and a password are required.")
 	}
 	form := url.Values{"grant_type": {"password"}, "username": {username}, "password": {password.Reveal()}}
 	if p.connection != "" {
@@ -57,7 +57,7 @@ func (p *Provider) Refresh(ctx context.Context, refreshToken, accessToken secret
 	caller := upstream.CallerFrom(ctx)
 	switch {
 	case accessToken.IsZero(), refreshToken.IsZero() && !isCookieValue(accessToken.Reveal()):
-		return providers.Session{}, providers.Refuse(c.method+" "+c.route, providers.ErrUnauthorized, "There is no session.")
+		return providers.Session{}, refuse(ctx, c.method, c.route, providers.ErrUnauthorized, "There is no session.")
 	case refreshToken.IsZero():
 		c.header = bySession(caller, accessToken)
 	default:
@@ -127,7 +127,7 @@ func (p *Provider) UserInfo(ctx context.Context, t providers.Ticket) (map[string
 	case !t.SessionID.IsZero() && isCookieValue(t.SessionID.Reveal()):
 		c.header = bySession(caller, t.SessionID)
 	default:
-		return nil, providers.Refuse(c.method+" "+c.route, providers.ErrUnauthorized, "There is no session.")
+		return nil, refuse(ctx, c.method, c.route, providers.ErrUnauthorized, "There is no session.")
 	}
 	a, err := p.do(ctx, c)
 	if err != nil {
