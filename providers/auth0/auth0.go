@@ -1,0 +1,139 @@
+package auth0
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"user-manager/providers"
+	"user-manager/providers/auth0/management"
+	"user-manager/upstream"
+)
+
+func init() {
+	providers.Register("auth0", providers.Driver{
+		Check: func(getenv func(string) string) error { _, err := readSettings(getenv); return err },
+		Open:  func(ctx context.Context, s providers.Settings) (providers.Provider, error) { return Open(ctx, s) },
+	})
+}
+
+// Provider is a tenant. It is safe for use by several goroutines.
+type Provider struct {
+	settings  settings
+	log       *slog.Logger
+	network   *upstream.Network
+	transport *transport
+	tokens    *tokens
+	importer  management.Importer
+
+	standings standings
+	changed   recent
+	looks     flights[struct{}]
+	ids       flights[string]
+
+	mu           sync.Mutex           // guards what follows
+	connectionID string               // of settings.connection; "": not asked for yet
+	looked       time.Time            // for the limit of the Authentication API
+	refused      map[string]time.Time // until when ways to end sessions are not tried, by route
+	warned       time.Time            // that sessions are not ended
+}
+
+var (
+	_ providers.Provider    = (*Provider)(nil)
+	_ providers.Importer    = (*Provider)(nil)
+	_ providers.BatchReader = (*Provider)(nil)
+	_ providers.Pinger      = (*Provider)(nil)
+	_ providers.Remote      = (*Provider)(nil)
+	_ management.Directory  = directory{}
+	_ management.Jobs       = importJobs{}
+)
+
+// Open returns the tenant that s says, without calling it. Its variables are AUTH0_DOMAIN,
+// AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET, AUTH0_MANAGEMENT_CLIENT_ID,
+// AUTH0_MANAGEMENT_CLIENT_SECRET, AUTH0_AUDIENCE, AUTH0_SCOPE, AUTH_CONNECTION and
+// AUTH0_JOB_POLLING_INTERVAL.
+func Open(_ context.Context, s providers.Settings) (*Provider, error) {
+	read, err := readSettings(s.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	network := upstream.NewNetwork(upstream.NetworkConfig{
+		Service: providers.Service, MaxConnections: connections, Timeout: s.Timeout,
+		Log: s.Log, LeaveThrottling: true, Base: s.Base,
+	})
+	t := &transport{base: read.base, next: network, timeout: s.Timeout, limiter: newLimiter()}
+	p := &Provider{
+		settings: read, log: s.Log, network: network, transport: t,
+		tokens: newTokens(t, read.base, read.manager), refused: map[string]time.Time{},
+	}
+	p.importer = management.Importer{
+		Directory: directory{p}, Jobs: importJobs{p}, Polling: read.polling, Connection: read.connection, Log: s.Log,
+	}
+	return p, nil
+}
+
+// State implements [providers.Remote].
+func (p *Provider) State() []upstream.State { return []upstream.State{p.network.State()} }
+
+// scopes are those of the Management API that nothing works without.
+var scopes = []string{"read:users", "create:users", "update:users", "delete:users", "read:connections"}
+
+// Ping implements [providers.Pinger]: a token of the Management API can be had, and lets
+// the service do what it needs. The tenant is asked for one when there is none.
+func (p *Provider) Ping(ctx context.Context) error {
+	token, err := p.tokens.get(ctx)
+	if err != nil {
+		return err
+	}
+	var missing []string
+	for _, scope := range scopes {
+		if !token.grants(scope) {
+			missing = append(missing, scope)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return &upstream.Error{
+		Service: providers.Service, Route: tokenRoute, Status: 403, Err: providers.ErrMisconfigured,
+		Message: "The management application lacks the scopes " + strings.Join(missing, ", "),
+	}
+}
+
+// grants reports whether the token has a scope.
+func (m managementToken) grants(scope string) bool {
+	for _, granted := range m.scopes {
+		if granted == scope {
+			return true
+		}
+	}
+	return false
+}
+
+// ImportLimits implements [providers.Importer].
+func (p *Provider) ImportLimits() providers.ImportLimits { return p.importer.ImportLimits() }
+
+// Import implements [providers.Importer].
+func (p *Provider) Import(ctx context.Context, accounts []providers.ImportAccount) ([]providers.ImportOutcome, error) {
+	defer p.imported(accounts)
+	return p.importer.Import(ctx, accounts)
+}
+
+// imported forgets what was known of accounts that may have changed.
+func (p *Provider) imported(accounts []providers.ImportAccount) {
+	for _, a := range accounts {
+		id := a.ID
+		if id == "" {
+			id = management.AccountID(a.Key)
+		}
+		p.forget(id)
+	}
+}
+
+// forget forgets what was known of an account that is about to change, or has changed.
+func (p *Provider) forget(id string) {
+	p.standings.forget(id)
+	p.changed.add(id)
+}

@@ -1,0 +1,289 @@
+package auth0
+
+import (
+	"container/list"
+	"time"
+)
+
+// Of a bucket of which little is known.
+const (
+	patience      = time.Second            // for the answer that tells whether there is a limit
+	firstPause    = 500 * time.Millisecond // after a 429 that does not say when there is more, doubled each time
+	longestPause  = 30 * time.Second
+	enoughAtOnce  = 64 // calls that went well at once: no limit is in sight
+	longestWindow = time.Hour
+)
+
+// Of windows.
+const (
+	shortWindow    = 2 * time.Second // shorter ones are followed closely, see bucket.end and bucket.refuse
+	firstMargin    = 20 * time.Millisecond
+	mostBackground = 16 // calls of jobs at once: the connections are not theirs alone
+)
+
+// A lane is whose turn it is: calls of the first go before those of the others.
+type lane int
+
+const (
+	urgent     lane = iota // someone waits to get in, or every call waits for it
+	ordinary               // someone waits, and logins go before
+	background             // a job
+	lanes
+)
+
+// A bucket is what is known of one of the tenant's limits: how many calls it takes, how
+// many are left by our own count, and when there are more. It follows the tenant's answers
+// and counts between them. A window begins with the first call that takes from a full
+// bucket; at its end the bucket is taken to be full again. That is what a tenant does that
+// fills its buckets in whole windows; of one that fills them one by one it gets as much,
+// since it says when they are full, or soon finds out how many there are (see refuse).
+//
+// The limiter's mutex guards it.
+type bucket struct {
+	window   time.Duration // until it is full again: presumed, then as told
+	reserves bool          // a part is kept for urgent calls
+
+	limit  int       // calls it takes; 0: not known
+	gain   int       // calls a window begins with
+	left   int       // of this window, less what was let go since that was told
+	used   int       // let go in this window
+	began  time.Time // the window, when the first was let go
+	reset  time.Time // the window ends; zero: none has begun
+	hit    bool      // a call was refused in this window
+	early  bool      // reset is before what the tenant said
+	margin time.Duration
+	turn   int // counts windows and pauses: a refusal counts in the turn of its call
+
+	paused    time.Time // no call until then, for want of a limit
+	pauses    int       // in a row
+	careful   int       // most calls at once while nothing is known; 0: any number
+	backedOff bool      // careful for a refusal, not for the beginning
+
+	seq       int // counts calls that were let go
+	told      int // the latest of them that told what is left
+	flying    int
+	jobs      int // background calls among those flying
+	lastGrant time.Time
+	queues    [lanes]list.List // of *waiter
+}
+
+func newBucket(window time.Duration) *bucket {
+	return &bucket{window: window, careful: 1, margin: firstMargin}
+}
+
+// A permit is the way of one call through a bucket.
+type permit struct {
+	bucket *bucket
+	lane   lane
+	seq    int
+	turn   int
+	sent   time.Time
+}
+
+// advance ends the window when it is time.
+func (b *bucket) advance(now time.Time) {
+	if b.limit == 0 || b.reset.IsZero() || now.Before(b.reset) {
+		return
+	}
+	if !b.hit {
+		b.gain = min(b.limit, b.gain+b.gain/4+1)
+	}
+	b.begin(b.gain)
+}
+
+// begin makes the bucket one from which nothing was taken.
+func (b *bucket) begin(left int) {
+	b.left, b.used, b.hit, b.early = left, 0, false, false
+	b.began, b.reset = time.Time{}, time.Time{}
+	b.turn++
+}
+
+// room reports whether a call may go.
+func (b *bucket) room(l lane, now time.Time) bool {
+	switch {
+	case now.Before(b.paused):
+		return false
+	case b.careful > 0 && b.flying >= b.careful && now.Before(b.lastGrant.Add(patience)):
+		return false
+	case l == background && b.jobs >= mostBackground:
+		return false
+	}
+	return b.limit == 0 || b.left > b.reserve(l, now)
+}
+
+// reserve returns how many calls are not for lane l: a fifth, of a small bucket up to
+// half, and fewer towards the end of the window, when what is left is lost.
+func (b *bucket) reserve(l lane, now time.Time) int {
+	if !b.reserves || l == urgent {
+		return 0
+	}
+	kept := b.fullReserve()
+	if rest := b.reset.Sub(now); !b.reset.IsZero() && rest < b.window {
+		kept = int((time.Duration(kept)*rest + b.window - 1) / b.window)
+	}
+	return kept
+}
+
+func (b *bucket) fullReserve() int { return max(b.gain/5, min(10, b.gain/2)) }
+
+// wake returns when time alone may make room for a call, and the zero time when only
+// another's answer can.
+func (b *bucket) wake(l lane, now time.Time) time.Time {
+	switch {
+	case now.Before(b.paused):
+		return b.paused
+	case b.careful > 0 && b.flying >= b.careful:
+		return b.lastGrant.Add(patience)
+	case l == background && b.jobs >= mostBackground || b.limit == 0:
+		return time.Time{}
+	}
+	if kept := b.fullReserve(); b.reserves && l != urgent && b.left > 1 && kept > 0 {
+		return b.reset.Add(-b.window * time.Duration(b.left-1) / time.Duration(kept))
+	}
+	return b.reset
+}
+
+// grant lets a call go.
+func (b *bucket) grant(l lane, now time.Time) permit {
+	if b.limit > 0 {
+		b.left--
+		if b.reset.IsZero() {
+			b.reset = now.Add(b.window + b.margin)
+		}
+	}
+	if b.began.IsZero() {
+		b.began = now
+	}
+	b.seq++
+	b.used++
+	b.flying++
+	if l == background {
+		b.jobs++
+	}
+	b.lastGrant = now
+	return permit{bucket: b, lane: l, seq: b.seq, turn: b.turn, sent: now}
+}
+
+// land counts a call that is over.
+func (b *bucket) land(p permit) {
+	b.flying--
+	if p.lane == background {
+		b.jobs--
+	}
+}
+
+// giveBack makes up for a call that was never sent.
+func (b *bucket) giveBack(p permit) {
+	if p.turn == b.turn && b.limit > 0 {
+		b.left++
+		b.used--
+	}
+}
+
+// learn takes a limit that is new.
+func (b *bucket) learn(limit int, p permit) {
+	b.limit, b.gain, b.told = limit, limit, 0
+	b.left, b.began, b.reset = limit, p.sent, time.Time{}
+	b.early, b.hit, b.used = false, false, b.seq-p.seq+1
+}
+
+// tell takes what the answer to a call said: left calls of limit, and when there are more.
+func (b *bucket) tell(p permit, now time.Time, limit, left int, reset time.Time) {
+	b.careful, b.backedOff, b.pauses = 0, false, 0
+	if limit != b.limit {
+		b.learn(limit, p)
+	} else if p.turn != b.turn {
+		return
+	}
+	if p.seq < b.told {
+		return
+	}
+	b.told = p.seq
+	if left >= limit-1 { // the window began with this call
+		b.began = p.sent
+		b.window = min(max(reset.Sub(p.sent).Truncate(time.Second), time.Second), longestWindow)
+	}
+	b.left = left - (b.seq - p.seq) // those that went after it may not be counted yet
+	if !reset.After(now) {
+		b.begin(b.gain)
+		return
+	}
+	b.reset = b.end(reset)
+}
+
+// end returns when a window ends that the tenant says ends at reset. The tenant says it in
+// whole seconds, rounded up: of a window of one second that would be too much to lose. So
+// that is taken to end a second after it began, until it turns out not to.
+func (b *bucket) end(reset time.Time) time.Time {
+	length := reset.Sub(b.began)
+	b.early = length >= time.Second+b.margin && length < shortWindow && b.margin < time.Second
+	if b.early {
+		return b.began.Add(time.Second + b.margin)
+	}
+	return earlier(reset, b.began.Add(longestWindow))
+}
+
+// refuse takes a 429 that said when there are more calls. In short windows it learns how
+// many there were.
+func (b *bucket) refuse(p permit, now time.Time, limit int, reset time.Time) {
+	switch {
+	case limit != b.limit:
+		b.learn(limit, p)
+	case p.turn != b.turn:
+		return
+	default:
+		b.used--
+	}
+	b.careful, b.backedOff = 0, false
+	if b.early {
+		b.early, b.margin = false, 2*b.margin
+	}
+	b.hit, b.left = true, 0
+	if length := reset.Sub(b.began).Truncate(time.Second); length > b.window {
+		b.window = min(length, longestWindow)
+	}
+	if b.window <= shortWindow {
+		b.gain = min(max(b.used, 1), b.gain)
+	}
+	if !reset.After(now) {
+		b.pauses++
+		reset = now.Add(min(firstPause<<min(b.pauses-1, 10), longestPause))
+	}
+	b.reset = earlier(reset, now.Add(longestWindow))
+}
+
+// silent takes an answer that said nothing of a limit. known: it would have, if there
+// were one.
+func (b *bucket) silent(p permit, known bool) {
+	b.pauses = 0
+	switch {
+	case b.limit > 0 && known && p.turn == b.turn:
+		b.limit = 0
+		b.begin(0)
+	case b.careful > 0 && !b.backedOff:
+		b.careful = 0
+	case b.careful > 0:
+		b.careful++
+		if b.careful > enoughAtOnce {
+			b.careful, b.backedOff = 0, false
+		}
+	}
+}
+
+// pause takes a 429 that said nothing.
+func (b *bucket) pause(p permit, now time.Time) {
+	if p.turn != b.turn {
+		return
+	}
+	b.turn++
+	b.paused = now.Add(min(firstPause<<min(b.pauses, 10), longestPause))
+	b.pauses++
+	b.careful, b.backedOff = 1, true
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

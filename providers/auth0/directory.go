@@ -1,0 +1,209 @@
+package auth0
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"user-manager/providers"
+	"user-manager/providers/auth0/management"
+	"user-manager/upstream"
+)
+
+// Routes of the Management API, as errors name them.
+const (
+	createRoute  = "POST /api/v2/users"
+	readRoute    = "GET /api/v2/users/:id"
+	patchRoute   = "PATCH /api/v2/users/:id"
+	deleteRoute  = "DELETE /api/v2/users/:id"
+	searchRoute  = "GET /api/v2/users"
+	byEmailRoute = "GET /api/v2/users-by-email"
+)
+
+// userPath returns the path of an account. Its id may have any character.
+func userPath(id string) string { return "/api/v2/users/" + url.PathEscape(id) }
+
+// Create implements [providers.Directory]. The account's id is made of a.Key. The call is
+// not repeated when its outcome is unknown: a conflict with itself would look like one
+// with another account. That is for the caller to find out, with Find.
+func (p *Provider) Create(ctx context.Context, a providers.NewAccount) (providers.Account, error) {
+	if a.Username == "" && a.Email == "" {
+		return providers.Account{}, providers.Refuse(createRoute, providers.ErrInvalid, "An account needs a username or an email address.")
+	}
+	id := management.AccountID(a.Key)
+	p.forget(id)
+	defer p.forget(id)
+	r := &request{
+		method: http.MethodPost, path: "/api/v2/users", route: createRoute,
+		contentType: "application/json", body: encode(management.Creation(a, p.settings.connection)),
+	}
+	account, err := p.account(ctx, r, id, a.Username, a.Email, a.Password.Reveal(), a.Key)
+	return account, p.explain(ctx, err, id, a.Username, a.Email)
+}
+
+// Find implements [providers.Directory].
+func (p *Provider) Find(ctx context.Context, a providers.NewAccount) (providers.Account, error) {
+	return p.Account(ctx, management.AccountID(a.Key))
+}
+
+// Account implements [providers.Directory].
+func (p *Provider) Account(ctx context.Context, id string) (providers.Account, error) {
+	return directory{p}.Read(ctx, id)
+}
+
+// Update implements [providers.Directory]. A change of user name and address takes several
+// requests; see [management.Update]. To lift a block leaves alone what the tenant's
+// protection against guessed passwords has blocked.
+func (p *Provider) Update(ctx context.Context, id string, c providers.Change) (providers.Account, error) {
+	return management.Update(ctx, directory{p}, p.settings.connection, id, c)
+}
+
+// Delete implements [providers.Directory]. The tenant does not tell whether there was such
+// an account.
+func (p *Provider) Delete(ctx context.Context, id string) error {
+	if id == "" { // would be another route
+		return errNoAccount(deleteRoute)
+	}
+	defer p.forget(id)
+	_, err := p.manage(ctx, &request{method: http.MethodDelete, path: userPath(id), route: deleteRoute, repeatable: true}, id)
+	return err
+}
+
+func errNoAccount(route string) error {
+	return providers.Refuse(route, providers.ErrNotFound, "The user does not exist.")
+}
+
+// account makes a call whose answer is an account.
+func (p *Provider) account(ctx context.Context, r *request, values ...string) (providers.Account, error) {
+	a, err := p.manage(ctx, r, values...)
+	if err != nil {
+		return providers.Account{}, err
+	}
+	var user map[string]any
+	if err := decode(r, a, &user); err != nil {
+		return providers.Account{}, err
+	}
+	account, err := management.AccountOf(user)
+	if err != nil {
+		return providers.Account{}, upstream.Unanswered(providers.Service, r.route, err)
+	}
+	return account, nil
+}
+
+// directory is the tenant as the management package wants it.
+type directory struct{ *Provider }
+
+// Read implements [management.Directory].
+func (d directory) Read(ctx context.Context, id string) (providers.Account, error) {
+	if id == "" {
+		return providers.Account{}, errNoAccount(readRoute)
+	}
+	return d.account(ctx, &request{method: http.MethodGet, path: userPath(id), route: readRoute}, id)
+}
+
+// Patch implements [management.Directory]. A block ends the account's sessions, also when
+// it was in force already.
+func (d directory) Patch(ctx context.Context, id string, body map[string]any) (providers.Account, error) {
+	if id == "" {
+		return providers.Account{}, errNoAccount(patchRoute)
+	}
+	defer d.forget(id)
+	username, _ := body["username"].(string)
+	email, _ := body["email"].(string)
+	r := &request{
+		method: http.MethodPatch, path: userPath(id), route: patchRoute, repeatable: true,
+		contentType: "application/json", body: encode(body),
+	}
+	account, err := d.account(ctx, r, id, username, email)
+	if err != nil {
+		return account, d.explain(ctx, err, id, username, email)
+	}
+	if body["blocked"] == true {
+		err = d.endSessions(ctx, id)
+	}
+	return account, err
+}
+
+// explain finds out which property a conflict is over, which the tenant does not tell: it
+// looks for another account with the address, and else takes it to be the user name. Any
+// other error it returns as it is, and also one for which that is not found out.
+func (p *Provider) explain(ctx context.Context, err error, id, username, email string) error {
+	failed, ok := errors.AsType[*upstream.Error](err)
+	if _, told := errors.AsType[providers.Taken](err); !ok || told || !errors.Is(err, providers.ErrConflict) {
+		return err
+	}
+	property, lookErr := p.taken(ctx, id, username, email)
+	if lookErr != nil || property == "" {
+		return err
+	}
+	explained := *failed
+	explained.Err = providers.Taken{Property: property}
+	return &explained
+}
+
+// taken returns the property for which an account stands in the way of the one with the
+// given id, or "" if that is not clear. An account that has the id itself is in its own
+// way.
+func (p *Provider) taken(ctx context.Context, id, username, email string) (string, error) {
+	if email != "" {
+		owners, err := p.byEmail(ctx, email)
+		switch {
+		case err != nil:
+			return "", err
+		case len(owners) > 0 && owners[0] != id:
+			return "email", nil
+		case len(owners) > 0 || username == "":
+			return "", nil
+		}
+		return "username", nil
+	}
+	if username == "" {
+		return "", nil
+	}
+	account, err := directory{p}.Read(ctx, id)
+	switch {
+	case errors.Is(err, providers.ErrNotFound), err == nil && !strings.EqualFold(account.Username, username):
+		return "username", nil
+	}
+	return "", err
+}
+
+// byEmail returns the ids of the accounts of our connection that have the address, as they
+// are at this moment. The tenant keeps addresses in lower case, and wants them so.
+func (p *Provider) byEmail(ctx context.Context, email string) ([]string, error) {
+	r := &request{
+		method: http.MethodGet, path: "/api/v2/users-by-email", route: byEmailRoute,
+		query: url.Values{"email": {strings.ToLower(email)}, "fields": {"user_id,identities"}, "include_fields": {"true"}},
+	}
+	a, err := p.manage(ctx, r, email)
+	if err != nil {
+		return nil, err
+	}
+	var users []map[string]any
+	if err := decode(r, a, &users); err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, user := range users {
+		if id, _ := user["user_id"].(string); connectionOf(user, p.settings.connection) == p.settings.connection {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// connectionOf returns the connection of the user's first identity of a database, or
+// fallback when it is not told.
+func connectionOf(user map[string]any, fallback string) string {
+	identities, _ := user["identities"].([]any)
+	for _, one := range identities {
+		identity, _ := one.(map[string]any)
+		name, _ := identity["connection"].(string)
+		if identity["provider"] == "auth0" && name != "" {
+			return name
+		}
+	}
+	return fallback
+}

@@ -1,0 +1,245 @@
+package auth0
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"user-manager/upstream"
+)
+
+// A kind is which limits a call meets.
+type kind int
+
+const (
+	manages       kind = iota // a call of the Management API
+	authenticates             // a call of the Authentication API
+	grantsToken               // a token for a user's password
+	renewsToken               // a token for the service itself, or for a refresh token
+	mails                     // a mail to set a password
+	looks                     // a call of the Authentication API on nobody's behalf
+)
+
+// mostOfOne is the largest limit that is one user's or one address's. On answers of the
+// Authentication API the x-ratelimit headers are mostly of such a limit (recorded: 10 a
+// user at userinfo, 10 an address for mails, 50 and 100 for one IP), which says nothing of
+// the tenant's; the smallest that is documented for a tenant is 300.
+const mostOfOne = 100
+
+// mostPatience bounds the wait of a call that someone waits for, such as a login, for a
+// limit that is one user's or one address's own: the caller is told instead.
+const mostPatience = 90 * time.Second
+
+// buckets returns those a call goes through, one after the other.
+func (l *limiter) buckets(k kind) []*bucket {
+	switch k {
+	case manages:
+		return []*bucket{l.management}
+	case grantsToken, renewsToken:
+		return []*bucket{l.token, l.authentication}
+	case mails:
+		return []*bucket{l.mail, l.authentication}
+	}
+	return []*bucket{l.authentication}
+}
+
+// admit waits until the call may go. An error is ctx's.
+func (l *limiter) admit(ctx context.Context, r *request, order int) ([2]permit, error) {
+	var permits [2]permit
+	for i, b := range l.buckets(r.kind) {
+		var err error
+		if permits[i], err = l.enter(ctx, b, r.lane, order); err != nil {
+			l.cancel(permits)
+			return permits, err
+		}
+	}
+	return permits, nil
+}
+
+// cancel gives permits back.
+func (l *limiter) cancel(permits [2]permit) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	for _, p := range permits {
+		if p.bucket != nil {
+			p.bucket.land(p)
+			p.bucket.giveBack(p)
+			p.bucket.pump(now)
+		}
+	}
+}
+
+// estimate returns about how long a call like r would have to wait.
+func (l *limiter) estimate(r *request) time.Duration {
+	longest := time.Duration(0)
+	for _, b := range l.buckets(r.kind) {
+		longest = max(longest, l.room(b, r.lane))
+	}
+	return longest
+}
+
+// leave takes what became of a call: the answer, or an error without one. It reports
+// whether the call is to be made again, and after which pause of its own.
+func (l *limiter) leave(permits [2]permit, r *request, a *answer, err error, try int) (pause time.Duration, again bool) {
+	if errors.Is(err, upstream.ErrNotSent) {
+		l.cancel(permits)
+		return 0, false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	for _, p := range permits {
+		if p.bucket != nil {
+			p.bucket.land(p)
+			p.bucket.advance(now)
+		}
+	}
+	if err == nil {
+		l.skew.see(a.header, a.sent, a.got)
+		pause, again = l.learn(permits, r, a, now, try)
+	}
+	for _, p := range permits {
+		if p.bucket != nil {
+			p.bucket.pump(now)
+		}
+	}
+	return pause, again
+}
+
+// learn feeds the buckets with what an answer says; mu is held.
+func (l *limiter) learn(permits [2]permit, r *request, a *answer, now time.Time, try int) (pause time.Duration, again bool) {
+	again = isLimit(r, a)
+	said, ok := l.said(a)
+	if !ok {
+		return l.unsaid(permits, r, a, again, now, try)
+	}
+	whose := l.whose(r, said, again)
+	for _, p := range permits {
+		switch {
+		case p.bucket == nil:
+		case p.bucket != whose:
+			if !again {
+				p.bucket.silent(p, false)
+			}
+		case again:
+			p.bucket.refuse(p, now, said.limit, said.reset)
+		default:
+			p.bucket.tell(p, now, said.limit, said.left, said.reset)
+		}
+	}
+	if again && whose == nil { // a limit of its own
+		pause = max(said.reset.Sub(now), min(firstPause<<min(try-1, 10), longestPause)/2)
+	}
+	return pause, again
+}
+
+// unsaid is learn for an answer that says nothing of limits. A 429 of the Management API
+// is about the tenant's limit; one of the Authentication API may be about a user's, so
+// only the call itself waits.
+func (l *limiter) unsaid(permits [2]permit, r *request, a *answer, again bool, now time.Time, try int) (time.Duration, bool) {
+	if !again {
+		for _, p := range permits {
+			if p.bucket != nil {
+				done := a.status >= 200 && a.status < 300
+				p.bucket.silent(p, done && (r.kind == manages || r.kind == renewsToken && p.bucket == l.token))
+			}
+		}
+		return 0, false
+	}
+	if r.kind == manages {
+		l.management.pause(permits[0], now)
+		return 0, true
+	}
+	return min(firstPause<<min(try-1, 10), longestPause), true
+}
+
+// limits are what an answer says of a bucket.
+type limits struct {
+	limit, left int
+	reset       time.Time // on our clock
+}
+
+// said returns what an answer says of limits. A Retry-After goes before x-ratelimit-reset.
+func (l *limiter) said(a *answer) (limits, bool) {
+	limit, err := strconv.Atoi(a.header.Get("X-Ratelimit-Limit"))
+	left, err2 := strconv.Atoi(a.header.Get("X-Ratelimit-Remaining"))
+	reset, err3 := strconv.ParseInt(a.header.Get("X-Ratelimit-Reset"), 10, 64)
+	if err != nil || err2 != nil || err3 != nil || limit < 1 || left < 0 {
+		return limits{}, false
+	}
+	s := limits{limit: limit, left: min(left, limit), reset: l.skew.local(time.Unix(reset, 0))}
+	if asked := upstream.ParseRetryAfter(a.header.Get("Retry-After"), a.got); asked > 0 && a.status == http.StatusTooManyRequests {
+		s.reset = a.got.Add(asked)
+	}
+	return s, true
+}
+
+// whose returns the bucket that an answer's headers are about, or nil for one of a single
+// user or address. Of POST /oauth/token's own limit speak the answers to those grants that
+// no user's limit is looked at for.
+func (l *limiter) whose(r *request, said limits, refused bool) *bucket {
+	switch {
+	case r.kind == manages:
+		return l.management
+	case said.limit > mostOfOne:
+		return l.authentication
+	case r.kind == renewsToken, r.kind == grantsToken && said.limit == l.token.limit:
+		return l.token
+	case r.kind == mails && l.mails.shared(r.owner, refused):
+		return l.mail
+	}
+	return nil
+}
+
+// suspicion finds out whether the limit of mails is each address's own, as documented, or
+// one for all: then it refuses mails to one address and another, and lets none through in
+// between. The zero value trusts the documentation.
+type suspicion struct {
+	refused string // the owner of the last mail, if that was refused
+	proved  bool
+}
+
+func (s *suspicion) shared(owner string, refused bool) bool {
+	if refused && s.refused != "" && s.refused != owner {
+		s.proved = true
+	}
+	s.refused = ""
+	if refused {
+		s.refused = owner
+	}
+	return s.proved
+}
+
+// isLimit reports whether an answer refuses a call for a limit that passes. An
+// Authentication call that meets the Management API's limit inside was seen as status 500.
+// Too many failed logins are no such limit.
+func isLimit(r *request, a *answer) bool {
+	if r.kind == manages {
+		return a.status == http.StatusTooManyRequests && (r.excused == nil || !r.excused(a))
+	}
+	switch a.status {
+	case http.StatusTooManyRequests:
+		return saidError(a.body).Code != "too_many_attempts"
+	case http.StatusInternalServerError:
+		return saidError(a.body).Code == "access_denied" && bytes.Contains(a.body, []byte("limit has been reached"))
+	}
+	return false
+}
+
+// saidError returns the error of the Authentication API that body has.
+func saidError(body []byte) oauthError {
+	var e oauthError
+	_ = json.Unmarshal(body, &e) // of another form: none
+	return e
+}
+
+// An oauthError is an error body of the Authentication API.
+type oauthError struct {
+	Code        string `json:"error"`
+	Description string `json:"error_description"`
+}

@@ -1,0 +1,94 @@
+package auth0
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"user-manager/providers"
+	"user-manager/upstream"
+)
+
+const (
+	mailRoute = "POST /dbconnections/change_password"
+	lookAgain = 10 * time.Minute // for the tenant's limit, when a look has not told it
+)
+
+// ChangePassword implements [providers.Mailer]. The account is read first: the tenant
+// answers alike for addresses that it does not know.
+func (p *Provider) ChangePassword(ctx context.Context, id string) error {
+	account, err := directory{p}.Read(ctx, id)
+	if err != nil {
+		return err
+	}
+	if account.Email == "" {
+		return providers.Refuse(mailRoute, providers.ErrInvalid, "The account has no email address.")
+	}
+	r := &request{
+		method: http.MethodPost, path: "/dbconnections/change_password", route: mailRoute,
+		kind: mails, lane: ordinary, owner: account.Email,
+		contentType: "application/json",
+		body: encode(map[string]string{
+			"client_id": p.settings.login.id, "email": account.Email,
+			"connection": connectionOf(account.Properties, p.settings.connection),
+		}),
+	}
+	if upstream.IsBackground(ctx) {
+		r.lane = background
+		p.lookAtLimit(ctx)
+	}
+	a, err := p.transport.do(ctx, r)
+	if err != nil || a.status >= 200 && a.status <= 299 {
+		return err
+	}
+	return notMailed(r, a, account.Email)
+}
+
+// notMailed returns the error of a mail that was refused. The address is the tenant's own,
+// so a refusal is about the service's application or connection.
+func notMailed(r *request, a *answer, email string) error {
+	e := failure(r, a, []string{email})
+	switch {
+	case a.status == http.StatusBadRequest && strings.Contains(strings.ToLower(e.Message), "user"):
+		e.Err = providers.ErrInvalid
+	case a.status >= 400 && a.status < 500 && a.status != http.StatusTooManyRequests && a.status != http.StatusRequestTimeout:
+		e.Err = providers.ErrMisconfigured
+	}
+	return e
+}
+
+// lookAtLimit finds out what the tenant lets the Authentication API do in all, before a
+// job takes all of it: the answers to mails and logins tell of other limits. A call of
+// userinfo for nobody tells. Without an answer nothing is known, as before.
+func (p *Provider) lookAtLimit(ctx context.Context) {
+	if p.transport.limiter.knowsAuthentication() || !p.mayLook(time.Now()) {
+		return
+	}
+	_, _ = p.looks.do(ctx, "", func(ctx context.Context) (struct{}, error) {
+		_, err := p.transport.do(ctx, &request{
+			method: http.MethodGet, path: "/userinfo", route: userInfoRoute, kind: looks, lane: urgent,
+			authorize: func() string { return "Bearer none" },
+		})
+		if err == nil {
+			p.mu.Lock()
+			p.looked = time.Now()
+			p.mu.Unlock()
+		}
+		return struct{}{}, err
+	})
+}
+
+func (p *Provider) mayLook(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.looked.IsZero() || now.Sub(p.looked) >= lookAgain
+}
+
+// knowsAuthentication reports whether the tenant has told its limit for the Authentication
+// API.
+func (l *limiter) knowsAuthentication() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.authentication.limit > 0
+}

@@ -1,0 +1,80 @@
+package auth0
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"user-manager/providers"
+	"user-manager/providers/auth0/management"
+	"user-manager/upstream"
+)
+
+// manage makes a call of the Management API. An answer that is no 2xx is an error as
+// [management.Refusal] makes it, with the given values masked. A token that the tenant
+// refuses is given up, and the call made once more.
+func (p *Provider) manage(ctx context.Context, r *request, values ...string) (*answer, error) {
+	r.kind = manages
+	if r.lane == urgent && upstream.IsBackground(ctx) {
+		r.lane = background
+	}
+	for try := 1; ; try++ {
+		token, err := p.tokens.get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r.authorize = func() string { // it may have waited for long
+			if held := p.tokens.held(); held.valid(time.Now()) {
+				return "Bearer " + held.value.Reveal()
+			}
+			return "Bearer " + token.value.Reveal()
+		}
+		a, err := p.transport.do(ctx, r)
+		switch {
+		case err != nil:
+			return nil, err
+		case a.status == http.StatusUnauthorized && try == 1:
+			p.tokens.drop(token)
+		case a.status < 200 || a.status > 299:
+			return nil, refusal(r, a, values)
+		default:
+			return a, nil
+		}
+	}
+}
+
+// refusal returns the error of an answer of the Management API.
+func refusal(r *request, a *answer, values []string) error {
+	err := management.Refusal(r.route, a.status, a.body)
+	if failed, ok := errors.AsType[*upstream.Error](err); ok {
+		failed.RetryAfter = upstream.ParseRetryAfter(a.header.Get("Retry-After"), a.got)
+		failed.Message = providers.Mask(failed.Message, values...)
+	}
+	return err
+}
+
+// decode reads an answer's JSON into to.
+func decode(r *request, a *answer, to any) error {
+	if err := json.Unmarshal(a.body, to); err != nil {
+		return unusable(r)
+	}
+	return nil
+}
+
+// unusable returns the error of an answer that is not what it should be. It does not show
+// the answer.
+func unusable(r *request) error {
+	return upstream.Unanswered(providers.Service, r.route, fmt.Errorf("%w: it has another form than documented", upstream.ErrAnswer))
+}
+
+// encode returns v, of texts and truths, as JSON.
+func encode(v any) []byte {
+	body, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // maps of texts and truths can be encoded
+	}
+	return body
+}

@@ -1,0 +1,204 @@
+package auth0
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"user-manager/providers"
+	"user-manager/providers/auth0/management"
+	"user-manager/upstream"
+)
+
+const (
+	perPage     = 100             // users of one search at most
+	queryBytes  = 4 << 10         // of the query of one search; how much a tenant takes is not documented
+	directly    = 2               // so few accounts are read by id at once
+	readsAtOnce = 8               // accounts that are read by id side by side
+	indexLag    = 2 * time.Minute // after a change of ours an account is read by id
+	mostRecent  = 20_000          // accounts whose change is remembered
+)
+
+// Accounts implements [providers.BatchReader]. What others have changed a moment ago it may
+// return as it was before.
+func (p *Provider) Accounts(ctx context.Context, ids []string) (map[string]providers.Account, error) {
+	return directory{p}.ReadMany(ctx, ids)
+}
+
+// ReadMany implements [management.Directory]: by searches, and by id what those may not
+// show as it is, which is what this provider has changed of late and what they do not
+// find. An id that is missing does not exist. What others have changed is as the index of
+// the tenant has it, which was seen to follow within a second; who acts on more than its
+// existence reads it.
+func (d directory) ReadMany(ctx context.Context, ids []string) (map[string]providers.Account, error) {
+	found := map[string]providers.Account{}
+	var search, read []string
+	for _, id := range unique(ids) {
+		if len(ids) <= directly || !isSearchable(id) || d.changed.has(id) {
+			read = append(read, id)
+		} else {
+			search = append(search, id)
+		}
+	}
+	for len(search) > 0 {
+		n := fitting(search)
+		missed, err := d.search(ctx, search[:n], found)
+		if err != nil {
+			return nil, err
+		}
+		read, search = append(read, missed...), search[n:]
+	}
+	return found, d.readEach(ctx, read, found)
+}
+
+// unique returns ids without repetitions and empty ones.
+func unique(ids []string) []string {
+	seen := map[string]bool{"": true}
+	var all []string
+	for _, id := range ids {
+		if !seen[id] {
+			seen[id] = true
+			all = append(all, id)
+		}
+	}
+	return all
+}
+
+// isSearchable reports whether an id can be part of a query as it is.
+func isSearchable(id string) bool { return !strings.ContainsAny(id, "\"\\") }
+
+// fitting returns how many of the first ids make one search, at least 1.
+func fitting(ids []string) int {
+	bytes := 0
+	for n, id := range ids[:min(len(ids), perPage)] {
+		if bytes += len(url.QueryEscape(term(id))) + len("+OR+"); bytes > queryBytes {
+			return max(n, 1)
+		}
+	}
+	return min(len(ids), perPage)
+}
+
+func term(id string) string { return `"` + id + `"` }
+
+// search puts those of ids that the index shows into found, and returns the others. A
+// query that is too long is halved.
+func (d directory) search(ctx context.Context, ids []string, found map[string]providers.Account) ([]string, error) {
+	terms := make([]string, len(ids))
+	for i, id := range ids {
+		terms[i] = term(id)
+	}
+	r := &request{
+		method: http.MethodGet, path: "/api/v2/users", route: searchRoute,
+		query: url.Values{"q": {"user_id:(" + strings.Join(terms, " OR ") + ")"}, "search_engine": {"v3"}, "per_page": {"100"}, "page": {"0"}},
+	}
+	a, err := d.manage(ctx, r, ids...)
+	switch upstream.Status(err) {
+	case http.StatusRequestURITooLong, http.StatusServiceUnavailable, http.StatusBadRequest: // too long, too slow, or too much
+		if len(ids) == 1 {
+			return ids, nil
+		}
+		return d.searchHalves(ctx, ids, found)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var users []map[string]any
+	if err := decode(r, a, &users); err != nil {
+		return nil, err
+	}
+	return d.sort(ids, users, found), nil
+}
+
+func (d directory) searchHalves(ctx context.Context, ids []string, found map[string]providers.Account) ([]string, error) {
+	half := len(ids) / 2
+	first, err := d.search(ctx, ids[:half], found)
+	if err != nil {
+		return nil, err
+	}
+	second, err := d.search(ctx, ids[half:], found)
+	return append(first, second...), err
+}
+
+// sort puts users into found and returns those of ids that are not among them.
+func (d directory) sort(ids []string, users []map[string]any, found map[string]providers.Account) []string {
+	for _, user := range users {
+		account, err := management.AccountOf(user)
+		if err == nil && !d.changed.has(account.ID) {
+			found[account.ID] = account
+		}
+	}
+	var missed []string
+	for _, id := range ids {
+		if _, ok := found[id]; !ok {
+			missed = append(missed, id)
+		}
+	}
+	return missed
+}
+
+// readEach reads accounts by id, a few at once, and puts those that exist into found.
+func (d directory) readEach(ctx context.Context, ids []string, found map[string]providers.Account) error {
+	var mu sync.Mutex // guards found
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readsAtOnce)
+	for _, id := range ids {
+		g.Go(func() error {
+			return upstream.Protect(func() error {
+				account, err := d.Read(ctx, id)
+				if errors.Is(err, providers.ErrNotFound) {
+					return nil
+				}
+				if err != nil {
+					return err
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				found[id] = account
+				return nil
+			})
+		})
+	}
+	return g.Wait()
+}
+
+// recent are the accounts that were changed of late. The zero value has none. It is safe
+// for use by several goroutines.
+type recent struct {
+	mu    sync.Mutex
+	until map[string]time.Time // guarded by mu; by id
+	all   time.Time            // guarded by mu; until then every account counts as changed: there were too many
+}
+
+func (r *recent) add(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	if len(r.until) >= mostRecent {
+		for other, until := range r.until {
+			if !now.Before(until) {
+				delete(r.until, other)
+			}
+		}
+	}
+	if len(r.until) >= mostRecent {
+		r.all = now.Add(indexLag)
+		return
+	}
+	if r.until == nil {
+		r.until = map[string]time.Time{}
+	}
+	r.until[id] = now.Add(indexLag)
+}
+
+func (r *recent) has(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	return now.Before(r.until[id]) || now.Before(r.all)
+}
