@@ -17,7 +17,6 @@ import (
 
 	"user-manager/providers"
 	"user-manager/providers/auth0/auth0test"
-	"user-manager/providers/auth0client"
 	"user-manager/providers/auth0client/facadetest"
 	"user-manager/secret"
 	"user-manager/upstream"
@@ -322,5 +321,3 @@ func TestTenantsLimits(t *testing.T) {
 		}
 	})
 }
-
-var _ = auth0client.Open
