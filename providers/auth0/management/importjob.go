@@ -111,7 +111,7 @@ func isOver(status string) bool {
 // stand. Otherwise nothing is known of those that do not, and the import is to be repeated,
 // unless the tenant's words leave no doubt.
 func (im *importing) settleBroken(ctx context.Context, rows []int, job Job, untouched bool) error {
-	im.log.WarnContext(ctx, "import job was not completed", "status", job.Status, "details", job.Details)
+	im.log.WarnContext(ctx, "import job was not completed", "status", job.Status)
 	if s := job.Summary; s != nil && s.Inserted+s.Updated == 0 && isAboutClient(job.Details) {
 		im.touched.Store(!untouched)
 		return im.settleAll(rows, providers.Refuse(importRoute, providers.ErrMisconfigured, job.Details), untouched)

@@ -96,7 +96,9 @@ func (im *importing) settle(at int, err error) error {
 		return err
 	default:
 		refusal := providers.RefusalOf(err, a.Username, a.Email)
-		refusal.Message = providers.Mask(refusal.Message, a.Key)
+		if refusal.Code == providers.CodeInvalid { // with the tenant's words
+			refusal.Message = providers.Mask(refusal.Message, a.Key)
+		}
 		im.outcomes[at] = providers.ImportOutcome{Refusal: refusal}
 	}
 	return nil

@@ -84,7 +84,7 @@ func parseCron(text string) (cron.Schedule, error) {
 
 var (
 	// oneAmount is a number and its unit; several follow each other.
-	oneAmount = regexp.MustCompile(`^(\d+(?:\.\d+)?|\.\d+|[a-z]+)\s*([a-z]+)`)
+	oneAmount = regexp.MustCompile(`^(\d+(?:\.\d+)?\s*|[a-z]+\s+)([a-z]+)`)
 	between   = regexp.MustCompile(`^(?:\s*,\s*and\s+|\s*,\s*|\s+and\s+|\s+)`)
 )
 
@@ -109,15 +109,9 @@ func parseWords(text string) (time.Duration, error) {
 		if found == nil {
 			return 0, errPolling
 		}
-		n, named := numbers[found[1]]
-		if !named {
-			var err error
-			if n, err = strconv.ParseFloat(found[1], 64); err != nil {
-				return 0, errPolling
-			}
-		}
+		n, err := parseNumber(strings.TrimSpace(found[1]))
 		unit, known := units[found[2]]
-		if !known {
+		if err != nil || !known {
 			return 0, errPolling
 		}
 		sum += n * float64(unit)
@@ -130,4 +124,11 @@ func parseWords(text string) (time.Duration, error) {
 		}
 		text = text[len(gap):]
 	}
+}
+
+func parseNumber(text string) (float64, error) {
+	if n, ok := numbers[text]; ok {
+		return n, nil
+	}
+	return strconv.ParseFloat(text, 64)
 }

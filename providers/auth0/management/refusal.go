@@ -93,7 +93,7 @@ var (
 	// aboutClient finds words about what the service is configured with. In those about a
 	// property the name of the property tells, since the rest may be a user's value.
 	aboutClient    = regexp.MustCompile(`(?i)\bconnections?\b|\brequires_username\b|\bclient\b|HTTP authentication header`)
-	schemaProperty = regexp.MustCompile(`(?is)^payload validation error:.* on property ([\w.\[\]]+)`)
+	schemaProperty = regexp.MustCompile(`(?is)^payload validation error:.* on property (\w+)`)
 	isSchema       = regexp.MustCompile(`(?i)^payload validation error:`)
 	clientProperty = regexp.MustCompile(`^(connection|connection_id|client_id)$`)
 )
