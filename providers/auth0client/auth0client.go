@@ -66,7 +66,7 @@ func Open(s providers.Settings) (*Provider, error) {
 	})
 	p.transport, p.state = network, network.State
 	p.importer = &management.Importer{
-		Directory: directory{p}, Jobs: importJobs{p}, Polling: set.polling, Connection: p.connection, Log: s.Log,
+		Directory: directory{p}, Jobs: &importJobs{p: p}, Polling: set.polling, Connection: p.connection, Log: s.Log,
 	}
 	return p, nil
 }

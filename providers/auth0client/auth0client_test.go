@@ -52,6 +52,7 @@ func TestProvider(t *testing.T) {
 		"queries are not passed on":    {},
 		"errors in words of its own":   {Errors: facadetest.Restated, Clients: website, DefaultClient: "site"},
 		"users are made without words": {Silent: true},
+		"no import jobs":               {NoImports: true},
 	}
 	for name, cfg := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -26,7 +26,9 @@
 //     was not asked for says that it does not; accounts are read one by one from then on.
 //   - 401 and 403 of the routes that manage users are about the service's own settings.
 //   - POST /change-password takes {"authUserId": "..."}; any 2xx says that the mail is sent.
-//   - A job without errors has an empty report, or none.
+//   - A job without errors has an empty report, or none. Where POST /users/import is answered
+//     with 404 or 405, as it may be before version 3.4.0 and with the old form of its
+//     configuration, there are no jobs: accounts are made one by one.
 //   - Any answer below 500 to GET /-/ready says that the service is there.
 //
 // What it cannot do: the Auth0 Client has no route that ends an account's sessions. To

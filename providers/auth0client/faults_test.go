@@ -32,8 +32,14 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldOf(t, facadetest.Config{ForwardsQuery: true})
+}
+
+func newWorldOf(t *testing.T, cfg facadetest.Config) *world {
+	t.Helper()
 	w := &world{tenant: newTenant(), plan: faults.NewPlan(), account: newAccount("ada"), bob: newAccount("bob")}
-	w.p = opened(t, facadetest.New(facadetest.Config{Tenant: w.tenant, Faults: w.plan, ForwardsQuery: true}), nil)
+	cfg.Tenant, cfg.Faults = w.tenant, w.plan
+	w.p = opened(t, facadetest.New(cfg), nil)
 	account, err := w.p.Create(t.Context(), w.account)
 	if err != nil {
 		t.Fatal(err)
@@ -227,43 +233,47 @@ func TestNotRepeated(t *testing.T) {
 
 // TestFaultsOfImports: each Import that fails can be repeated, and then completes.
 func TestFaultsOfImports(t *testing.T) {
-	imports := func(w *world) []providers.ImportAccount {
-		carol := newAccount("carol")
-		return []providers.ImportAccount{
-			{Key: w.bob.Key, Username: "bob", Email: "bob@example.com", Blocked: true},
-			{Key: carol.Key, Username: "carol"},
-			{ID: w.id, Username: "countess", Email: "ada@example.com", Blocked: true},
-			{Key: newAccount("dave").Key, Username: "dave", Email: "ada@example.com"},
+	for name, cfg := range map[string]facadetest.Config{"by jobs": {}, "one by one": {NoImports: true}} {
+		var calls int
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorldOf(t, cfg)
+			wantImported(t, w, w.imports())
+			calls = len(w.plan.Calls())
+		})
+		if calls < 6 {
+			t.Fatalf("%s: %d calls, want some for each kind of account", name, calls)
 		}
-	}
-	var calls int
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		wantImported(t, w, imports(w))
-		calls = len(w.plan.Calls())
-	})
-	if calls < 6 {
-		t.Fatalf("%d calls, want some for each kind of account", calls)
-	}
-	for n := range calls {
-		for _, fault := range faults.All() {
-			t.Run(fmt.Sprintf("%v at call %d", fault, n+1), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					w := newWorld(t)
-					accounts := imports(w)
-					w.plan.Arm(n+1, fault)
-					_, err := w.p.Import(t.Context(), accounts)
-					w.plan.Heal()
-					if err != nil && upstream.Refused(err) {
-						t.Errorf("%v, want a failure that leaves open what was done", err)
-					}
-					time.Sleep(time.Minute)
-					wantImported(t, w, accounts)
-					w.plan.Deliver()
+		for n := range calls {
+			for _, fault := range faults.All() {
+				t.Run(fmt.Sprintf("%s, %v at call %d", name, fault, n+1), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) { failingImport(t, newWorldOf(t, cfg), n+1, fault) })
 				})
-			})
+			}
 		}
 	}
+}
+
+// imports returns accounts of all kinds: new ones, one that exists, and one that is refused.
+func (w *world) imports() []providers.ImportAccount {
+	return []providers.ImportAccount{
+		{Key: w.bob.Key, Username: "bob", Email: "bob@example.com", Blocked: true},
+		{Key: newAccount("carol").Key, Username: "carol"},
+		{ID: w.id, Username: "countess", Email: "ada@example.com", Blocked: true},
+		{Key: newAccount("dave").Key, Username: "dave", Email: "ada@example.com"},
+	}
+}
+
+func failingImport(t *testing.T, w *world, n int, fault faults.Fault) {
+	accounts := w.imports()
+	w.plan.Arm(n, fault)
+	_, err := w.p.Import(t.Context(), accounts)
+	w.plan.Heal()
+	if err != nil && upstream.Refused(err) {
+		t.Errorf("%v, want a failure that leaves open what was done", err)
+	}
+	time.Sleep(time.Minute)
+	wantImported(t, w, accounts)
+	w.plan.Deliver()
 }
 
 // wantImported imports accounts of which the last has an address that is taken, and checks

@@ -4,9 +4,11 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"sync"
 
 	"user-manager/providers"
 	"user-manager/providers/auth0/management"
+	"user-manager/upstream"
 )
 
 const (
@@ -18,16 +20,21 @@ const (
 // ImportLimits implements [providers.Importer].
 func (p *Provider) ImportLimits() providers.ImportLimits { return p.importer.ImportLimits() }
 
-// Import implements [providers.Importer] by the tenant's import jobs. An Auth0 Client that
-// is configured in the old form, or is older than 3.4.0, has none.
+// Import implements [providers.Importer] by the tenant's import jobs. Where the Auth0 Client
+// has no routes for them, accounts are made one by one.
 func (p *Provider) Import(ctx context.Context, accounts []providers.ImportAccount) ([]providers.ImportOutcome, error) {
 	return p.importer.Import(ctx, accounts)
 }
 
 // importJobs are the [management.Jobs] of a Provider.
-type importJobs struct{ p *Provider }
+type importJobs struct {
+	p *Provider
 
-func (j importJobs) Start(ctx context.Context, users []byte, upsert bool, externalID string) (string, error) {
+	mu     sync.Mutex
+	singly map[string]singleImport // guarded by mu; by id, until they are asked about
+}
+
+func (j *importJobs) Start(ctx context.Context, users []byte, upsert bool, externalID string) (string, error) {
 	var where management.Field // the Auth0 Client's own default
 	if j.p.connection != "" {
 		where = management.Field{Name: "connection", Value: j.p.connection}
@@ -35,15 +42,22 @@ func (j importJobs) Start(ctx context.Context, users []byte, upsert bool, extern
 	c := call{method: http.MethodPost, route: importRoute}
 	c.contentType, c.body = management.Form(where, users, upsert, externalID)
 	job, err := j.job(ctx, c)
+	switch upstream.Status(err) {
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		return j.makeSingly(ctx, users)
+	}
 	return job.ID, err
 }
 
-func (j importJobs) Status(ctx context.Context, id string) (management.Job, error) {
+func (j *importJobs) Status(ctx context.Context, id string) (management.Job, error) {
+	if done, ok := j.ask(id, false); ok {
+		return done.job, nil
+	}
 	return j.job(ctx, call{method: http.MethodGet, route: jobRoute, path: "/users/import/status/" + url.PathEscape(id), patient: true})
 }
 
 // job makes a call that answers with a job.
-func (j importJobs) job(ctx context.Context, c call) (management.Job, error) {
+func (j *importJobs) job(ctx context.Context, c call) (management.Job, error) {
 	got, err := j.p.do(ctx, c)
 	if err != nil {
 		return management.Job{}, err
@@ -55,7 +69,10 @@ func (j importJobs) job(ctx context.Context, c call) (management.Job, error) {
 	return job, nil
 }
 
-func (j importJobs) Errors(ctx context.Context, id string) ([]management.RowError, error) {
+func (j *importJobs) Errors(ctx context.Context, id string) ([]management.RowError, error) {
+	if done, ok := j.ask(id, true); ok {
+		return done.report, nil
+	}
 	c := call{method: http.MethodGet, route: jobErrorsRoute, path: "/users/import/status/" + url.PathEscape(id) + "/errors", patient: true}
 	got, err := j.p.do(ctx, c)
 	if err != nil {
