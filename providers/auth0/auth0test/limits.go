@@ -79,16 +79,18 @@ func (b *bucket) take(now time.Time) bool {
 	return true
 }
 
-// headers describes b.
+// headers describes b. It is reset when it is full again, as in recordings (three logins of
+// a hundred: in 2592 seconds, one coming back in 864), not when there is more, as documented.
 func (b *bucket) headers(now time.Time) http.Header {
-	reset := b.since.Add(b.limit.Every)
-	if b.left == b.limit.Size {
-		reset = now.Add(b.limit.Every)
+	reset := now.Add(b.limit.Every)
+	if taken := b.limit.Size - b.left; taken > 0 {
+		windows := (taken + b.limit.Refill - 1) / b.limit.Refill
+		reset = b.since.Add(time.Duration(windows) * b.limit.Every)
 	}
 	return limitHeaders(b.limit.Size, b.left, reset)
 }
 
-// limitHeaders writes reset in whole seconds, up rather than down: by then there is more.
+// limitHeaders writes reset in whole seconds, up rather than down: by then it is so.
 func limitHeaders(size, left int, reset time.Time) http.Header {
 	seconds := reset.Unix()
 	if reset.Nanosecond() > 0 {
