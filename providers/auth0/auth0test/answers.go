@@ -97,9 +97,16 @@ func encode(v any) []byte {
 }
 
 // noRoute answers a path or method that the tenant does not have.
-func noRoute(r *http.Request) *reply {
+func (t *Tenant) noRoute(r *http.Request) *reply {
 	if strings.HasPrefix(r.URL.Path, "/api/v2/") {
 		return refuse(http.StatusNotFound, "", "Not Found")
+	}
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := t.mux.Handler(other); pattern != "" {
+			return deny(http.StatusMethodNotAllowed, "method_not_allowed", "Method Not Allowed")
+		}
 	}
 	return deny(http.StatusNotFound, "endpoint_disabled", "Not Found")
 }

@@ -27,7 +27,11 @@ func listConnections(c *call) (*reply, error) {
 	query := c.URL.Query()
 	items := []any{}
 	if named := query.Get("name"); (named == "" || named == Connection) && (!query.Has("strategy") || query.Get("strategy") == "auth0") {
-		items = append(items, c.tenant.connection())
+		keep, err := c.flag("include_fields", true)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, only(c.tenant.connection(), query.Get("fields"), keep))
 	}
 	answer := page.list("connections", items)
 	if body, ok := answer.body.(map[string]any); ok {

@@ -1,6 +1,11 @@
 package auth0test
 
-import "net/http"
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+)
 
 // Types of device credentials that there are here.
 const (
@@ -23,16 +28,39 @@ func listDevices(c *call) (*reply, error) {
 	default:
 		return nil, invalidQuery("No enum match for: "+query.Get("type"), "type")
 	}
+	keep, err := c.flag("include_fields", true)
+	if err != nil {
+		return nil, err
+	}
 	items := []any{}
 	for _, f := range c.tenant.families {
 		if c.shows(f, query.Get("type")) && (!query.Has("user_id") || query.Get("user_id") == f.user) &&
 			(!query.Has("client_id") || query.Get("client_id") == f.client.id) {
-			items = append(items, map[string]any{
-				"id": f.id, "device_name": "unknown", "type": c.tenant.credentialType(), "user_id": f.user, "client_id": f.client.id,
-			})
+			items = append(items, only(c.tenant.credential(f), query.Get("fields"), keep))
 		}
 	}
-	return page.list("device_credentials", items), nil
+	answer := page.list("device_credentials", items)
+	if body, ok := answer.body.(map[string]any); ok {
+		delete(body, "length")
+	}
+	return answer, nil
+}
+
+// credential is f as the API shows it.
+func (t *Tenant) credential(f *family) map[string]any {
+	return map[string]any{"id": f.id, "device_name": "unknown", "type": t.credentialType(), "user_id": f.user, "client_id": f.client.id}
+}
+
+// only returns doc with the fields of a comma-separated list, or without them; all of it for
+// an empty list.
+func only(doc map[string]any, fields string, keep bool) map[string]any {
+	if fields == "" {
+		return doc
+	}
+	names := strings.Split(fields, ",")
+	doc = maps.Clone(doc)
+	maps.DeleteFunc(doc, func(name string, _ any) bool { return slices.Contains(names, name) != keep })
+	return doc
 }
 
 func (t *Tenant) credentialType() string {

@@ -35,7 +35,8 @@
 // a type; that list may come late ([Config.DeviceLag]).
 //
 // Limits. Buckets fill in whole windows, which begin when something is taken from a full one.
-// Every request counts, also one that is refused. 429 has no Retry-After, and when it is for
+// x-ratelimit-reset says when the bucket is full again, as recorded, in whole seconds rounded
+// up. Every request counts, also one that is refused. 429 has no Retry-After, and when it is for
 // too many import jobs or for brute force no x-ratelimit headers. Management errors have none
 // otherwise.
 //

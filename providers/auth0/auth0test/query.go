@@ -55,21 +55,13 @@ func (c *call) fields(known ...string) (func(map[string]any) map[string]any, err
 	if err != nil {
 		return nil, err
 	}
-	if all == "" {
-		return func(doc map[string]any) map[string]any { return doc }, nil
-	}
-	names := strings.Split(all, ",")
-	for _, name := range names {
-		if !slices.Contains(userFields, name) {
+	for name := range strings.SplitSeq(all, ",") {
+		if all != "" && !slices.Contains(userFields, name) {
 			return nil, invalidQuery("String '"+all+"' does not match pattern. Must be a comma separated list of the following values: "+
 				strings.Join(userFields, ","), "fields")
 		}
 	}
-	return func(doc map[string]any) map[string]any {
-		shown := maps.Clone(doc)
-		maps.DeleteFunc(shown, func(name string, _ any) bool { return slices.Contains(names, name) != keep })
-		return shown
-	}, nil
+	return func(doc map[string]any) map[string]any { return only(doc, all, keep) }, nil
 }
 
 // flag reads a parameter that is true or false.

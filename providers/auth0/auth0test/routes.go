@@ -71,6 +71,7 @@ func (t *Tenant) routes() *http.ServeMux {
 	authenticate("POST /dbconnections/change_password", changePassword)
 	authenticate("POST /dbconnections/signup", signUp)
 	authenticate(keysRoute, keys)
+	t.addPages(mux)
 	return mux
 }
 

@@ -168,7 +168,7 @@ func (t *Tenant) Seen() Stats {
 // ServeHTTP implements [http.Handler].
 func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, pattern := t.mux.Handler(r); pattern == "" {
-		noRoute(r).write(w)
+		t.noRoute(r).write(w)
 		return
 	}
 	t.mux.ServeHTTP(w, r)
