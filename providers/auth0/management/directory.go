@@ -12,8 +12,9 @@ import (
 type Directory interface {
 	// Read returns an account as it is, or [providers.ErrNotFound].
 	Read(ctx context.Context, id string) (providers.Account, error)
-	// ReadMany returns accounts as they are, by id. An id that is not among them does not
-	// exist: what an index may not know yet has been looked for.
+	// ReadMany returns accounts by id. An id that is not among them does not exist: what an
+	// index may not know yet has been looked for. An account that somebody else changed a
+	// moment ago may be as it was before.
 	ReadMany(ctx context.Context, ids []string) (map[string]providers.Account, error)
 	// Create makes an account whose id is [AccountID] of its key.
 	Create(ctx context.Context, a providers.NewAccount) (providers.Account, error)

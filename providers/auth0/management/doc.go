@@ -6,8 +6,8 @@
 // Where Auth0's documentation leaves a question open, this is what the package goes by:
 //
 //   - A refused PATCH (4xx) has changed nothing of what it asked for.
-//   - An address or a name that is taken may be refused with 409, or with 400 and the words
-//     "The user already exists"; both are conflicts.
+//   - An address or a name that is taken may be refused with 409, or with 400 and words
+//     such as "The user already exists"; both are conflicts.
 //   - A job goes on until its status is "completed", "failed" or "expired", or has gone on
 //     for more than the two hours that a tenant allows. It is unknown when it was not found
 //     three times in a row. Such as were not completed have made any of their accounts.

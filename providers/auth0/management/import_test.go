@@ -94,7 +94,7 @@ func TestImport(t *testing.T) {
 		"those with an id": {
 			given:  []account{{ID: AccountID("k-a"), Username: "x", Email: "ada@example.com"}, {ID: AccountID("k-b"), Username: "bob", Email: "bob@example.com", Blocked: true}, {ID: "auth0|k-c", Username: "c"}},
 			want:   []outcome{existed("k-a"), existed("k-b"), refused("USER_NOT_FOUND", "The account does not exist")},
-			singly: []string{`{"connection":"people","username":"x"}`}, at: []string{"k-a x ada@example.com", b},
+			singly: []string{`{"blocked":true}`, `{"connection":"people","username":"x"}`}, at: []string{"k-a x ada@example.com", b},
 		},
 		"a refused change of one with an id": {
 			given:  []account{{ID: AccountID("k-a"), Username: "ada", Email: "bob@example.com", Blocked: true}},

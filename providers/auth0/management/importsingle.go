@@ -48,24 +48,51 @@ func (im *importing) read(ctx context.Context, indexes []int) (map[string]provid
 	})
 }
 
-// bring brings an account that was read to what is given, all of it or nothing.
-func (im *importing) bring(ctx context.Context, at int, before providers.Account) error {
+// bring brings an account that was found to what is given, all of it or nothing. What was
+// found may be a moment old: a block is sent again, and names are looked at again before
+// they are changed.
+func (im *importing) bring(ctx context.Context, at int, found providers.Account) error {
 	a := im.given[at]
-	_, err := change(ctx, im.dir, im.Connection, before, providers.Change{Username: &a.Username, Email: &a.Email, Blocked: &a.Blocked})
-	return im.settle(at, err)
+	c := im.differences(at, found)
+	if a.Blocked {
+		c.Blocked = &a.Blocked
+	}
+	return im.update(ctx, at, c)
 }
 
-// bringOurs is bring for an account that an earlier Import made. It is no user's yet: a
-// block comes first of all, and stays also where the names are refused.
-func (im *importing) bringOurs(ctx context.Context, at int, before providers.Account) error {
-	if im.given[at].Blocked && !before.Blocked {
-		after, err := im.dir.Patch(ctx, before.ID, map[string]any{"blocked": true})
-		if err != nil {
+// bringOurs is bring for an account that an earlier Import made. It is no user's yet, so
+// that nobody else changes it: a block comes first of all, and stays also where the names
+// are refused.
+func (im *importing) bringOurs(ctx context.Context, at int, found providers.Account) error {
+	c := im.differences(at, found)
+	if c.Blocked != nil && *c.Blocked {
+		if _, err := im.dir.Patch(ctx, found.ID, map[string]any{"blocked": true}); err != nil {
 			return im.settle(at, err)
 		}
-		before = after
+		c.Blocked = nil
 	}
-	return im.bring(ctx, at, before)
+	return im.update(ctx, at, c)
+}
+
+// differences returns what is to change of an account that was found.
+func (im *importing) differences(at int, found providers.Account) (c providers.Change) {
+	a := im.given[at]
+	if stored(a.Username) != stored(found.Username) || stored(a.Email) != stored(found.Email) {
+		c.Username, c.Email = &a.Username, &a.Email
+	}
+	if a.Blocked != found.Blocked {
+		c.Blocked = &a.Blocked
+	}
+	return c
+}
+
+// update makes a change, if there is one, and settles the account.
+func (im *importing) update(ctx context.Context, at int, c providers.Change) error {
+	if c == (providers.Change{}) {
+		return im.settle(at, nil)
+	}
+	_, err := Update(ctx, im.dir, im.Connection, im.idOf(at), c)
+	return im.settle(at, err)
 }
 
 // makeSingle makes an account that cannot be a row.

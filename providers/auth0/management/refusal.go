@@ -86,10 +86,11 @@ func causeOf(status int, said words) error {
 
 var (
 	noUser = regexp.MustCompile(`(?i)^(user not found|the user does not exist)\.?$`)
-	exists = regexp.MustCompile(`(?i)^(the )?user already exists`)
+	// exists finds the conflicts among bad requests: a PATCH was seen to refuse so.
+	exists = regexp.MustCompile(`(?i)^(the )?user already exists|\b(already (exists|in use)|in use already)\.?$`)
 	// takenName and takenEmail find what a conflict is over, but not in a user's value.
-	takenName  = regexp.MustCompile(`(?i)\(username:|\busername provided\b|\bthis username\b`)
-	takenEmail = regexp.MustCompile(`(?i)\(email:|\bnew email\b|\bthis email\b`)
+	takenName  = regexp.MustCompile(`(?i)\(username:|\b(new|this) username\b|\busername provided\b`)
+	takenEmail = regexp.MustCompile(`(?i)\(email:|\b(new|this) email\b`)
 	// aboutClient finds words about what the service is configured with. In those about a
 	// property the name of the property tells, since the rest may be a user's value.
 	aboutClient    = regexp.MustCompile(`(?i)\bconnections?\b|\brequires_username\b|\bclient\b|HTTP authentication header`)
@@ -102,7 +103,7 @@ var (
 // service's own, so nobody is to blame for those.
 func badRequestCause(said words) error {
 	switch {
-	case exists.MatchString(said.message):
+	case exists.MatchString(said.message) && !isSchema.MatchString(said.message):
 		return conflictOver(said.message)
 	case said.code == "invalid_query_string", said.code == "invalid_paging":
 		return nil

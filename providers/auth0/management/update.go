@@ -31,12 +31,6 @@ func Update(ctx context.Context, d Directory, connection, id string, c providers
 	if err != nil {
 		return providers.Account{}, err
 	}
-	return change(ctx, d, connection, before, c)
-}
-
-// change changes an account that has just been read. Without anything to do it returns
-// before.
-func change(ctx context.Context, d Directory, connection string, before providers.Account, c providers.Change) (providers.Account, error) {
 	patches, err := patchesFor(connection, before, c)
 	if err != nil {
 		return providers.Account{}, err
