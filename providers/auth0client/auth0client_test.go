@@ -3,9 +3,11 @@ package auth0client_test
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -39,30 +41,79 @@ func opened(t *testing.T, h http.Handler, vars map[string]string) *auth0client.P
 
 // newTenant returns a tenant that ends sessions when it blocks, which the Auth0 Client cannot
 // do by itself.
-func newTenant() *auth0test.Tenant {
-	return auth0test.New(auth0test.Config{EndsSessionsOnBlock: true, IndexLag: 2 * time.Second, ImportRate: 20})
-}
+func newTenant() *auth0test.Tenant { return auth0test.New(usualTenant) }
+
+var usualTenant = auth0test.Config{EndsSessionsOnBlock: true, IndexLag: 2 * time.Second, ImportRate: 20}
+
+// otherTenant answers otherwise where Auth0's documentation leaves room.
+var otherTenant = auth0test.Config{EndsSessionsOnBlock: true, PatchConflicts: true, ForbidsBlocked: true, FixedRefreshTokens: true}
 
 var website = map[string]facadetest.Client{"site": {Website: true}}
 
 func TestProvider(t *testing.T) {
-	tests := map[string]facadetest.Config{
-		"tokens":                       {ForwardsQuery: true},
-		"cookies":                      {Clients: website, DefaultClient: "site", ForwardsQuery: true},
-		"queries are not passed on":    {},
-		"errors in words of its own":   {Errors: facadetest.Restated, Clients: website, DefaultClient: "site"},
-		"users are made without words": {Silent: true},
-		"no import jobs":               {NoImports: true},
+	tests := map[string]struct {
+		tenant auth0test.Config
+		facade facadetest.Config
+	}{
+		"tokens":                       {usualTenant, facadetest.Config{ForwardsQuery: true}},
+		"cookies":                      {usualTenant, facadetest.Config{Clients: website, DefaultClient: "site", ForwardsQuery: true}},
+		"queries are not passed on":    {usualTenant, facadetest.Config{}},
+		"errors in words of its own":   {otherTenant, facadetest.Config{Errors: facadetest.Restated, Clients: website, DefaultClient: "site"}},
+		"users are made without words": {usualTenant, facadetest.Config{Silent: true}},
+		"no import jobs":               {otherTenant, facadetest.Config{Clients: website, DefaultClient: "site", NoImports: true}},
 	}
-	for name, cfg := range tests {
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			providertest.RunInBubbles(t, func(t *testing.T) providertest.Harness {
-				tenant := newTenant()
-				cfg := cfg
+				tenant := auth0test.New(test.tenant)
+				cfg := test.facade
 				cfg.Tenant = tenant
 				return providertest.Harness{Provider: opened(t, facadetest.New(cfg), nil), Mails: tenant.Mails, Advance: time.Sleep}
 			})
+		})
+	}
+}
+
+// TestOverSockets: as it is opened by the service.
+func TestOverSockets(t *testing.T) {
+	server := httptest.NewServer(http.StripPrefix("/auth", facadetest.New(facadetest.Config{Tenant: newTenant()})))
+	defer server.Close()
+	open := func() providers.Provider {
+		env := environment(map[string]string{"AUTH_SERVICE": server.URL + "/auth/"})
+		p, err := providers.Open(t.Context(), "auth0Client", providers.Settings{Getenv: env, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := open()
+	id := created(t, p, "ada")
+	if err := p.Delete(t.Context(), id); err != nil {
+		t.Error(err)
+	}
+	if _, err := p.Account(t.Context(), id); !errors.Is(err, providers.ErrNotFound) {
+		t.Errorf("deleted account: %v, want not found", err)
+	}
+	server.Close()
+	if _, err := open().Create(t.Context(), newAccount("bob")); !upstream.Unreached(err) {
+		t.Errorf("nobody there: %v, want that nothing was sent", err)
+	}
+}
+
+// TestAnswersThatCannotBeRead: they leave open what was done.
+func TestAnswersThatCannotBeRead(t *testing.T) {
+	for name, bytes := range map[string]int{"broken off": 1 << 20, "too large": 17 << 20} {
+		t.Run(name, func(t *testing.T) {
+			p := opened(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				for range bytes >> 10 {
+					_, _ = w.Write(make([]byte, 1<<10))
+				}
+				panic(http.ErrAbortHandler)
+			}), nil)
+			if _, err := p.Login(t.Context(), "ada", password); !errors.Is(err, upstream.ErrAnswer) || upstream.Refused(err) {
+				t.Errorf("error %v, want an answer that cannot be used", err)
+			}
 		})
 	}
 }

@@ -71,7 +71,7 @@ func (f *Facade) login(w http.ResponseWriter, r *http.Request) {
 	})
 	switch {
 	case granted.ok():
-		f.begin(w, client, granted)
+		f.begin(w, session{client: client}, granted)
 	case granted.status == http.StatusUnauthorized && strings.Contains(string(granted.body), `"access_denied"`):
 		say(w, http.StatusUnauthorized, "misconfigured client")
 	case granted.status == http.StatusUnauthorized, granted.status == http.StatusForbidden:
@@ -81,16 +81,16 @@ func (f *Facade) login(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// begin keeps a new session and answers with it.
-func (f *Facade) begin(w http.ResponseWriter, client Client, granted reply) {
-	s := session{client: client}
+// begin keeps a new session and answers with it. Of what it is to go on from, it keeps the
+// refresh token where the tenant gives no new one.
+func (f *Facade) begin(w http.ResponseWriter, s session, granted reply) {
 	if err := json.Unmarshal(granted.body, &s.tokens); err != nil {
 		say(w, http.StatusInternalServerError, "access token is empty")
 		return
 	}
 	now := time.Now()
 	s.expires = now.Add(s.tokens.life())
-	if !client.Website {
+	if !s.client.Website {
 		f.put(s.tokens.AccessToken, s)
 		writeJSON(w, http.StatusOK, map[string]any{
 			"refreshToken": s.tokens.RefreshToken, "accessToken": s.tokens.AccessToken, "idToken": s.tokens.IDToken,
@@ -165,7 +165,7 @@ func (f *Facade) refresh(w http.ResponseWriter, r *http.Request) {
 		f.pass(w, granted)
 		return
 	}
-	f.begin(w, s.client, granted)
+	f.begin(w, s, granted)
 }
 
 // renew has the tenant give new tokens for those of s.
