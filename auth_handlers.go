@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -67,7 +68,9 @@ func writeSession(w http.ResponseWriter, s providers.Session) error {
 	w.Header().Set("Cache-Control", "no-store")
 	if len(s.Cookies) > 0 {
 		for _, cookie := range s.Cookies {
-			http.SetCookie(w, cookie)
+			if line := cmp.Or(cookie.Raw, cookie.String()); line != "" { // as the provider wrote it
+				w.Header().Add("Set-Cookie", line)
+			}
 		}
 		w.WriteHeader(http.StatusOK)
 		return nil

@@ -168,7 +168,7 @@ type Session struct {
 	RefreshToken secret.Text
 	ExpireAt     time.Time // of the access token
 	// Cookies, when not empty, are all there is: the answer to the client has them
-	// and no body.
+	// and no body. One with a Raw line is handed on as that.
 	Cookies []*http.Cookie
 }
 
