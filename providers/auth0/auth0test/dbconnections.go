@@ -106,6 +106,7 @@ func (c *call) checkSignUp(p parameters, in map[string]any) error {
 	return nil
 }
 
+// withConnection returns a copy that names the connection, if it names none.
 func withConnection(in map[string]any) map[string]any {
 	all := map[string]any{"connection": Connection}
 	for name, value := range in {

@@ -9,8 +9,8 @@
 // body. Where nothing public says what a tenant does, this one does what is hardest for a
 // client, and a client that copes may expect to cope with Auth0:
 //
-// Users. A POST without email, username and phone number is refused. Passwords need eight
-// characters, email addresses a domain with a dot. A PATCH that takes what another user has is
+// Users. A POST needs a password, and one of email, username and phone number. Passwords need
+// eight characters, email addresses a domain with a dot. A PATCH that takes what another user has is
 // 400 auth0_idp_error, not 409 ([Config.PatchConflicts]); refused combinations have no
 // errorCode. A PATCH of the password lifts an administrator's block unless it says "blocked"
 // itself. null removes email, username, phone number, names and picture, but not the last
@@ -36,7 +36,7 @@
 //
 // Limits. Buckets fill in whole windows, which begin when something is taken from a full one.
 // x-ratelimit-reset says when the bucket is full again, as recorded, in whole seconds rounded
-// up. Every request counts, also one that is refused. 429 has no Retry-After, and when it is for
+// up. [Limits] has switches for other readings. Every request counts, also one that is refused. 429 has no Retry-After, and when it is for
 // too many import jobs or for brute force no x-ratelimit headers. Management errors have none
 // otherwise.
 //

@@ -27,6 +27,12 @@ type Limits struct {
 	SignUp         Limit // sign-ups from one IP
 	// Continuous fills buckets with one at a time rather than in whole windows.
 	Continuous bool
+	// ByTheClock begins windows at whole multiples of their time rather than when something is
+	// taken from a full bucket.
+	ByTheClock bool
+	// ResetsWhenMore lets x-ratelimit-reset say when there is more, as documented, rather than
+	// when the bucket is full again, as recorded.
+	ResetsWhenMore bool
 }
 
 // Free returns the limits of the free plan as Auth0 documented them in 2026 ("Rate Limit
@@ -67,24 +73,30 @@ func (b *bucket) fill(now time.Time) {
 }
 
 // take takes one and reports whether there was one.
-func (b *bucket) take(now time.Time) bool {
+func (b *bucket) take(now time.Time, byTheClock bool) bool {
 	b.fill(now)
 	if b.left == 0 {
 		return false
 	}
 	if b.left == b.limit.Size {
 		b.since = now
+		if byTheClock {
+			b.since = now.Truncate(b.limit.Every)
+		}
 	}
 	b.left--
 	return true
 }
 
 // headers describes b. It is reset when it is full again, as in recordings (three logins of
-// a hundred: in 2592 seconds, one coming back in 864), not when there is more, as documented.
-func (b *bucket) headers(now time.Time) http.Header {
+// a hundred: in 2592 seconds, one coming back in 864), or when there is more, as documented.
+func (b *bucket) headers(now time.Time, whenMore bool) http.Header {
 	reset := now.Add(b.limit.Every)
 	if taken := b.limit.Size - b.left; taken > 0 {
 		windows := (taken + b.limit.Refill - 1) / b.limit.Refill
+		if whenMore {
+			windows = 1
+		}
 		reset = b.since.Add(time.Duration(windows) * b.limit.Every)
 	}
 	return limitHeaders(b.limit.Size, b.left, reset)
@@ -119,7 +131,7 @@ func (c *call) charge(name, whose string, l Limit) error {
 		c.tenant.buckets[key] = b
 	}
 	c.bucket = b
-	if b.take(c.now) {
+	if b.take(c.now, c.tenant.cfg.Limits.ByTheClock) {
 		return nil
 	}
 	c.tenant.stats.Limited[name]++

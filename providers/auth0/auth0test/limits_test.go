@@ -58,6 +58,29 @@ func TestBucketFillsContinuously(t *testing.T) {
 	})
 }
 
+func TestWindowsByTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := Limits{Management: Limit{Size: 4, Refill: 2, Every: time.Second}, ByTheClock: true, ResetsWhenMore: true}
+		d := open(t, Config{Limits: limits})
+		time.Sleep(900 * time.Millisecond)
+		for i := range 4 {
+			d.headers("at once", d.manage("GET", "/users", ""), 4, 3-i, 100*time.Millisecond)
+		}
+		d.want("one too many", d.manage("GET", "/users", ""), 429, "")
+		time.Sleep(100 * time.Millisecond)
+		d.headers("in the next second", d.manage("GET", "/users", ""), 4, 1, time.Second)
+	})
+}
+
+// TestRefusalsAreNotShared: what one tenant says of its limits is not in another's answers.
+func TestRefusalsAreNotShared(t *testing.T) {
+	limited, free := open(t, Config{Limits: Free()}), open(t, Config{})
+	limited.want("wrong", limited.login("ada", "wrong"), 403, "")
+	if got := free.login("ada", "wrong"); got.header.Get("x-ratelimit-limit") != "" {
+		t.Errorf("headers: %v, want none of limits", got.header)
+	}
+}
+
 func TestUserInfoBucketIsTheUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := open(t, Config{Limits: Free()})

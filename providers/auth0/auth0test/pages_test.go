@@ -35,7 +35,7 @@ func TestLinksOfMails(t *testing.T) {
 func TestTickets(t *testing.T) {
 	d := open(t, Config{})
 	id := strings.ReplaceAll(d.user("ada"), "%7C", "|")
-	nameless := d.manage("POST", "/users", `{"connection":"`+Connection+`","username":"bob"}`).body["user_id"].(string)
+	nameless := d.manage("POST", "/users", `{"connection":"`+Connection+`","username":"bob","password":"`+horse+`"}`).body["user_id"].(string)
 	for body, want := range map[string]struct {
 		status int
 		part   string

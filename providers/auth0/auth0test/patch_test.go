@@ -78,7 +78,8 @@ func TestPatchEffects(t *testing.T) {
 func TestCreateRefusals(t *testing.T) {
 	d := open(t, Config{})
 	d.user("ada")
-	const begin = `{"connection":"Username-Password-Authentication",`
+	const begin = `{"connection":"Username-Password-Authentication","password":"` + horse + `",`
+	const bare = `{"connection":"Username-Password-Authentication",`
 	for body, want := range map[string]struct {
 		status int
 		part   string
@@ -86,11 +87,12 @@ func TestCreateRefusals(t *testing.T) {
 		begin + `"email":"ADA@example.com"}`:                       {409, `"errorCode":"auth0_idp_error"`},
 		begin + `"username":"Ada"}`:                                {409, "The user already exists."},
 		begin + `"email":"eve@example.com","user_id":"x y"}`:       {400, "user_id"},
-		begin + `"email":"eve@example.com","password":"short"}`:    {400, "PasswordStrengthError: Password is too weak"},
+		bare + `"email":"eve@example.com","password":"short"}`:     {400, "PasswordStrengthError: Password is too weak"},
 		begin + `"email":"eve@example.com","nick":"x","age":3}`:    {400, "'Additional properties not allowed: age,nick'"},
 		begin + `"email":"eve"}`:                                   {400, `"errorCode":"invalid_body"`},
 		begin + `"email":"eve@example.com","picture":"no"}`:        {400, "picture"},
 		begin + `"phone_number":"12"}`:                             {400, "phone_number"},
+		bare + `"email":"eve@example.com"}`:                        {400, "password"},
 		begin + `"blocked":true}`:                                  {400, "email"},
 		`{"email":"eve@example.com"}`:                              {400, "'Missing required property: connection'"},
 		`{"email":"eve@example.com","connection":"x"}`:             {400, "Connection does not exist."},

@@ -182,13 +182,15 @@ func (c *call) finish(answer *reply) *reply {
 	if c.bucket == nil || c.route.api == managementAPI && answer.status >= 300 && answer.status != http.StatusTooManyRequests {
 		return answer
 	}
-	for name, values := range c.bucket.headers(c.now) {
-		answer.set(name, values[0])
+	limited := *answer // some refusals are shared
+	limited.header = answer.header.Clone()
+	for name, values := range c.bucket.headers(c.now, c.tenant.cfg.Limits.ResetsWhenMore) {
+		limited.set(name, values[0])
 	}
 	if c.refund {
 		c.bucket.left = min(c.bucket.left+1, c.bucket.limit.Size)
 	}
-	return answer
+	return &limited
 }
 
 // address is where the request comes from: for an application with a secret what it says of

@@ -10,7 +10,7 @@ import (
 )
 
 // Sow makes users of a JSON array, each as in the body of POST /api/v2/users; "connection" may
-// be left out. The error says which is refused, by its number from 1; those before it are made.
+// be left out, and "password", of which then nobody knows what it is. The error says which is refused, by its number from 1; those before it are made.
 func (t *Tenant) Sow(users []byte) error {
 	var rows []map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(users))
@@ -21,8 +21,9 @@ func (t *Tenant) Sow(users []byte) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i, row := range rows {
-		if row["connection"] == nil {
-			row = withConnection(row)
+		row = withConnection(row)
+		if row["password"] == nil {
+			row["password"] = randomLetters(32)
 		}
 		c := &call{Request: &http.Request{}, tenant: t, body: encode(row), now: time.Now()}
 		if _, err := createUser(c); err != nil {

@@ -68,7 +68,9 @@ func (c *call) checkNewUser(in map[string]any) error {
 		return invalid("Cannot set username for connection without requires_username.")
 	case !hasIdentifier(in):
 		return invalid("Payload validation error: 'Missing required property: email'.")
-	case given && weak(password):
+	case !given:
+		return invalid("Payload validation error: 'Missing required property: password'.")
+	case weak(password):
 		return refuse(http.StatusBadRequest, "", "PasswordStrengthError: Password is too weak")
 	}
 	return checkMetadata(in)
