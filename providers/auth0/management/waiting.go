@@ -18,8 +18,9 @@ const (
 	firstLook     = time.Second      // at a job, after its start
 	shortestPause = 2 * time.Second  // between looks
 	mostInsisting = 16 * time.Second // the last pause before a read is given up
-	// noticedWithin is the part of a job's time within which its end is noticed.
-	noticedWithin = 20
+	// noticedWithin is the part of a job's time, one in so many, within which its end is
+	// noticed.
+	noticedWithin = 40
 )
 
 // growing returns how long to wait for something that has taken elapsed so far.
