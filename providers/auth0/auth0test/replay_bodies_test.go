@@ -11,6 +11,27 @@ import (
 	"testing"
 )
 
+// body is a recorded request's body as it goes over the wire, and the content type where
+// that one must be made with it.
+func (r *replayer) body(st step) (text, contentType string) {
+	if string(st.Request.Body) == "null" {
+		return "", ""
+	}
+	recorded := []byte(r.match.translate(string(st.Request.Body)))
+	switch st.Request.Headers["content-type"] {
+	case "application/x-www-form-urlencoded":
+		return form(r.t, recorded), ""
+	case "multipart/form-data":
+		var p parts
+		if err := json.Unmarshal(recorded, &p); err != nil {
+			r.t.Fatal(err)
+		}
+		return multiparts(r.t, p)
+	default:
+		return string(recorded), ""
+	}
+}
+
 // form is what JSON texts are as a form.
 func form(t *testing.T, recorded []byte) string {
 	var fields map[string]string

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"user-manager/providers/auth0/auth0test"
 )
 
@@ -71,15 +73,36 @@ func TestLoginsUntilTheBucketIsFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReplayer(t, recording{})
 		for failed := 1; failed <= 3; failed++ {
-			req := httptest.NewRequest("POST", "https://"+domain+"/oauth/token", strings.NewReader(url.Values{
-				"grant_type": {"password"}, "client_id": {auth0test.PublicClientID}, "username": {"nobody@example.com"}, "password": {password},
-			}.Encode()))
-			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			got := r.do(req).header
+			got := r.do(nobodysLogin()).header
 			reset, err := strconv.ParseInt(got.Get("X-Ratelimit-Reset"), 10, 64)
 			if in := time.Until(time.Unix(reset, 0)); err != nil || got.Get("X-Ratelimit-Remaining") != strconv.Itoa(100-failed) || in != time.Duration(failed)*864*time.Second {
 				t.Errorf("after %d: %s left, full again in %v, %v", failed, got.Get("X-Ratelimit-Remaining"), in, err)
 			}
 		}
 	})
+}
+
+// What an answer says of limits is about one tenant and one call.
+func TestLimitsOfOneTenantAreNotAnothers(t *testing.T) {
+	limited, free := newReplayer(t, recording{}), &replayer{t: t, tenant: auth0test.New(auth0test.Config{})}
+	var g errgroup.Group
+	for range 4 {
+		g.Go(func() error { limited.do(nobodysLogin()); return nil })
+		g.Go(func() error {
+			if limit := free.do(nobodysLogin()).header.Get("X-Ratelimit-Limit"); limit != "" {
+				t.Errorf("a tenant without limits says %s", limit)
+			}
+			return nil
+		})
+	}
+	g.Wait() // always nil
+}
+
+// nobodysLogin is a login that fails.
+func nobodysLogin() *http.Request {
+	req := httptest.NewRequest("POST", "https://"+domain+"/oauth/token", strings.NewReader(url.Values{
+		"grant_type": {"password"}, "client_id": {auth0test.PublicClientID}, "username": {"nobody@example.com"}, "password": {password},
+	}.Encode()))
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return req
 }

@@ -85,6 +85,8 @@ func replay(t *testing.T, path string, replayed, skipped, mutated *atomic.Int64)
 		case isApart:
 			skipped.Add(1)
 			continue
+		case len(strange[key]) > 0 && len(before.clone().differences(st, answer, nil)) == 0:
+			t.Errorf("step %s %q: nothing is strange at %v", key, st.Name, strange[key])
 		case len(found) > 0:
 			t.Errorf("step %s %q %s %s:\n\t%s\n\tgot %d %s", key, st.Name, st.Request.Method, st.Request.Path, strings.Join(found, "\n\t"), answer.status, answer.body)
 			continue
@@ -177,27 +179,6 @@ func (r *replayer) send(st step) answer {
 	}
 	r.match.asked = []byte(body)
 	return r.do(req)
-}
-
-// body is a recorded request's body as it goes over the wire, and the content type where
-// that one must be made with it.
-func (r *replayer) body(st step) (text, contentType string) {
-	if string(st.Request.Body) == "null" {
-		return "", ""
-	}
-	recorded := []byte(r.match.translate(string(st.Request.Body)))
-	switch st.Request.Headers["content-type"] {
-	case "application/x-www-form-urlencoded":
-		return form(r.t, recorded), ""
-	case "multipart/form-data":
-		var p parts
-		if err := json.Unmarshal(recorded, &p); err != nil {
-			r.t.Fatal(err)
-		}
-		return multiparts(r.t, p)
-	default:
-		return string(recorded), ""
-	}
 }
 
 func TestEveryPreparationIsForARecording(t *testing.T) {
