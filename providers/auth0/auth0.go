@@ -35,7 +35,6 @@ type Provider struct {
 
 	mu           sync.Mutex           // guards what follows
 	connectionID string               // of settings.connection; "": not asked for yet
-	looked       time.Time            // for the limit of the Authentication API
 	refused      map[string]time.Time // until when ways to end sessions are not tried, by route
 	warned       time.Time            // that sessions are not ended
 }

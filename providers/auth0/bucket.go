@@ -16,7 +16,7 @@ const (
 
 // Of windows.
 const (
-	shortWindow    = 2 * time.Second // shorter ones are followed closely, see bucket.end and bucket.refuse
+	shortWindow    = 2250 * time.Millisecond // a second, as the tenant tells it, and some for the way there
 	firstMargin    = 20 * time.Millisecond
 	mostBackground = 16 // calls of jobs at once: the connections are not theirs alone
 )
@@ -32,16 +32,18 @@ const (
 )
 
 // A bucket is what is known of one of the tenant's limits: how many calls it takes, how
-// many are left by our own count, and when there are more. It follows the tenant's answers
-// and counts between them. A window begins with the first call that takes from a full
-// bucket; at its end the bucket is taken to be full again. That is what a tenant does that
-// fills its buckets in whole windows; of one that fills them one by one it gets as much,
-// since it says when they are full, or soon finds out how many there are (see refuse).
+// many are left by our own count, and when it is full again. It follows the tenant's
+// answers and counts between them. A window begins with the first call that takes from a
+// full bucket; at its end the bucket is taken to be full. That is so with a tenant that
+// fills its buckets in whole windows, and with one that fills them one by one, which gives
+// as much when it is emptied and left to fill. Only calls that someone waits for do not
+// wait so long: they try whether it fills one by one (see drips).
 //
 // The limiter's mutex guards it.
 type bucket struct {
-	window   time.Duration // until it is full again: presumed, then as told
+	window   time.Duration // until it is full again: presumed, or longer as told
 	reserves bool          // a part is kept for urgent calls
+	whole    bool          // it does not fill one by one
 
 	limit  int       // calls it takes; 0: not known
 	gain   int       // calls a window begins with
@@ -59,9 +61,11 @@ type bucket struct {
 	careful   int       // most calls at once while nothing is known; 0: any number
 	backedOff bool      // careful for a refusal, not for the beginning
 
-	seq       int // counts calls that were let go
-	told      int // the latest of them that told what is left
+	least     int       // that an answer told to be left of this window; limit: none did
+	said      time.Time // latest end of this window that an answer told
+	toldAt    time.Time // of the last answer that told anything
 	flying    int
+	inTurn    int // calls of this turn among those flying
 	jobs      int // background calls among those flying
 	lastGrant time.Time
 	queues    [lanes]list.List // of *waiter
@@ -75,9 +79,9 @@ func newBucket(window time.Duration) *bucket {
 type permit struct {
 	bucket *bucket
 	lane   lane
-	seq    int
 	turn   int
 	sent   time.Time
+	drip   bool // it was let go although none was left
 }
 
 // advance ends the window when it is time.
@@ -87,6 +91,7 @@ func (b *bucket) advance(now time.Time) {
 	}
 	if !b.hit {
 		b.gain = min(b.limit, b.gain+b.gain/4+1)
+		b.margin = max(b.margin*9/10, firstMargin)
 	}
 	b.begin(b.gain)
 }
@@ -95,6 +100,7 @@ func (b *bucket) advance(now time.Time) {
 func (b *bucket) begin(left int) {
 	b.left, b.used, b.hit, b.early = left, 0, false, false
 	b.began, b.reset = time.Time{}, time.Time{}
+	b.least, b.said, b.inTurn = b.limit, time.Time{}, 0
 	b.turn++
 }
 
@@ -108,8 +114,14 @@ func (b *bucket) room(l lane, now time.Time) bool {
 	case l == background && b.jobs >= mostBackground:
 		return false
 	}
-	return b.limit == 0 || b.left > b.reserve(l, now)
+	return b.limit == 0 || b.left > b.reserve(l, now) || b.drips(l) && !now.Before(b.drip())
 }
+
+// drips reports whether calls in lane l try a bucket in which none is left.
+func (b *bucket) drips(l lane) bool { return l == urgent && !b.whole }
+
+// drip returns when a bucket that fills one by one has one more.
+func (b *bucket) drip() time.Time { return b.lastGrant.Add(b.window / time.Duration(b.limit)) }
 
 // reserve returns how many calls are not for lane l: a fifth, of a small bucket up to
 // half, and fewer towards the end of the window, when what is left is lost.
@@ -140,11 +152,15 @@ func (b *bucket) wake(l lane, now time.Time) time.Time {
 	if kept := b.fullReserve(); b.reserves && l != urgent && b.left > 1 && kept > 0 {
 		return b.reset.Add(-b.window * time.Duration(b.left-1) / time.Duration(kept))
 	}
+	if b.drips(l) {
+		return earlier(b.reset, b.drip())
+	}
 	return b.reset
 }
 
 // grant lets a call go.
 func (b *bucket) grant(l lane, now time.Time) permit {
+	drip := b.limit > 0 && b.left <= 0
 	if b.limit > 0 {
 		b.left--
 		if b.reset.IsZero() {
@@ -154,19 +170,22 @@ func (b *bucket) grant(l lane, now time.Time) permit {
 	if b.began.IsZero() {
 		b.began = now
 	}
-	b.seq++
 	b.used++
 	b.flying++
+	b.inTurn++
 	if l == background {
 		b.jobs++
 	}
 	b.lastGrant = now
-	return permit{bucket: b, lane: l, seq: b.seq, turn: b.turn, sent: now}
+	return permit{bucket: b, lane: l, turn: b.turn, sent: now, drip: drip}
 }
 
 // land counts a call that is over.
 func (b *bucket) land(p permit) {
 	b.flying--
+	if p.turn == b.turn {
+		b.inTurn--
+	}
 	if p.lane == background {
 		b.jobs--
 	}
@@ -182,9 +201,9 @@ func (b *bucket) giveBack(p permit) {
 
 // learn takes a limit that is new.
 func (b *bucket) learn(limit int, p permit) {
-	b.limit, b.gain, b.told = limit, limit, 0
-	b.left, b.began, b.reset = limit, p.sent, time.Time{}
-	b.early, b.hit, b.used = false, false, b.seq-p.seq+1
+	b.limit, b.gain, b.least, b.whole = limit, limit, limit, false
+	b.left, b.began, b.reset, b.said = limit, p.sent, time.Time{}, time.Time{}
+	b.early, b.hit, b.used = false, false, b.inTurn+1
 }
 
 // tell takes what the answer to a call said: left calls of limit, and when there are more.
@@ -195,15 +214,16 @@ func (b *bucket) tell(p permit, now time.Time, limit, left int, reset time.Time)
 	} else if p.turn != b.turn {
 		return
 	}
-	if p.seq < b.told {
-		return
-	}
-	b.told = p.seq
+	b.toldAt = now
 	if left >= limit-1 { // the window began with this call
 		b.began = p.sent
-		b.window = min(max(reset.Sub(p.sent).Truncate(time.Second), time.Second), longestWindow)
 	}
-	b.left = left - (b.seq - p.seq) // those that went after it may not be counted yet
+	if reset.Before(b.said) { // answers overtake each other
+		reset = b.said
+	}
+	b.said = reset
+	b.least = min(b.least, left)
+	b.left = b.least - b.inTurn // those that are under way may not be counted yet
 	if !reset.After(now) {
 		b.begin(b.gain)
 		return
@@ -234,7 +254,10 @@ func (b *bucket) refuse(p permit, now time.Time, limit int, reset time.Time) {
 	default:
 		b.used--
 	}
-	b.careful, b.backedOff = 0, false
+	if p.drip {
+		b.whole = true
+	}
+	b.toldAt, b.careful, b.backedOff = now, 0, false
 	if b.early {
 		b.early, b.margin = false, 2*b.margin
 	}
@@ -276,6 +299,7 @@ func (b *bucket) pause(p permit, now time.Time) {
 		return
 	}
 	b.turn++
+	b.inTurn = 0
 	b.paused = now.Add(min(firstPause<<min(b.pauses, 10), longestPause))
 	b.pauses++
 	b.careful, b.backedOff = 1, true

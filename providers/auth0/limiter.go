@@ -22,6 +22,7 @@ type limiter struct {
 	token          *bucket // POST /oauth/token beside that
 	mail           *bucket // POST /dbconnections/change_password beside that
 	mails          suspicion
+	looked         time.Time // for the limit of authentication, while it is not known
 }
 
 // The lengths of windows are those of the free plan, until an answer tells otherwise.

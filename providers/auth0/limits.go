@@ -30,10 +30,6 @@ const (
 // the tenant's; the smallest that is documented for a tenant is 300.
 const mostOfOne = 100
 
-// mostPatience bounds the wait of a call that someone waits for, such as a login, for a
-// limit that is one user's or one address's own: the caller is told instead.
-const mostPatience = 90 * time.Second
-
 // buckets returns those a call goes through, one after the other.
 func (l *limiter) buckets(k kind) []*bucket {
 	switch k {
@@ -133,10 +129,22 @@ func (l *limiter) learn(permits [2]permit, r *request, a *answer, now time.Time,
 		}
 	}
 	if again && whose == nil { // a limit of its own
-		pause = max(said.reset.Sub(now), min(firstPause<<min(try-1, 10), longestPause)/2)
+		pause = said.pause(now, try)
 	}
 	return pause, again
 }
+
+// pause returns how long a call waits for a limit that is its own: until there is one more
+// if the bucket fills one by one, longer each time that was not so, and at most until it
+// says that it is full.
+func (s limits) pause(now time.Time, try int) time.Duration {
+	full := max(s.reset.Sub(now), 0)
+	return max(min(full, max(full/time.Duration(s.limit), ownPause(try))), firstPause)
+}
+
+// ownPause returns how long a call waits for a limit that is its own and of which nothing
+// is known.
+func ownPause(try int) time.Duration { return min(firstPause<<min(try-1, 10), longestPause) }
 
 // unsaid is learn for an answer that says nothing of limits. A 429 of the Management API
 // is about the tenant's limit; one of the Authentication API may be about a user's, so
@@ -155,7 +163,7 @@ func (l *limiter) unsaid(permits [2]permit, r *request, a *answer, again bool, n
 		l.management.pause(permits[0], now)
 		return 0, true
 	}
-	return min(firstPause<<min(try-1, 10), longestPause), true
+	return ownPause(try), true
 }
 
 // limits are what an answer says of a bucket.

@@ -12,7 +12,9 @@ import (
 
 const (
 	mailRoute = "POST /dbconnections/change_password"
-	lookAgain = 10 * time.Minute // for the tenant's limit, when a look has not told it
+
+	lookAgain     = 10 * time.Minute // for the tenant's limit, when a look has not told it
+	lookAgainSoon = 5 * time.Second  // for what is left of it
 )
 
 // ChangePassword implements [providers.Mailer]. The account is read first: the tenant
@@ -59,36 +61,49 @@ func notMailed(r *request, a *answer, email string) error {
 }
 
 // lookAtLimit finds out what the tenant lets the Authentication API do in all, before a
-// job takes all of it: the answers to mails and logins tell of other limits. A call of
-// userinfo for nobody tells. Without an answer nothing is known, as before.
+// job takes all of it, and when it is full again: the answers to mails and logins tell of
+// other limits. A call of userinfo for nobody tells. Without an answer nothing is known, as
+// before.
 func (p *Provider) lookAtLimit(ctx context.Context) {
-	if p.transport.limiter.knowsAuthentication() || !p.mayLook(time.Now()) {
+	if !p.transport.limiter.wantsLook() {
 		return
 	}
-	_, _ = p.looks.do(ctx, "", func(ctx context.Context) (struct{}, error) {
+	_, err := p.looks.do(ctx, "", func(ctx context.Context) (struct{}, error) {
 		_, err := p.transport.do(ctx, &request{
 			method: http.MethodGet, path: "/userinfo", route: userInfoRoute, kind: looks, lane: urgent,
 			authorize: func() string { return "Bearer none" },
 		})
-		if err == nil {
-			p.mu.Lock()
-			p.looked = time.Now()
-			p.mu.Unlock()
-		}
 		return struct{}{}, err
 	})
+	if err != nil {
+		p.transport.limiter.notLooked()
+	}
 }
 
-func (p *Provider) mayLook(now time.Time) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.looked.IsZero() || now.Sub(p.looked) >= lookAgain
-}
-
-// knowsAuthentication reports whether the tenant has told its limit for the Authentication
-// API.
-func (l *limiter) knowsAuthentication() bool {
+// notLooked lets the next call look, since this one did not get to.
+func (l *limiter) notLooked() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.authentication.limit > 0
+	l.looked = time.Time{}
+}
+
+// wantsLook reports whether it is worth a call to hear of the limit of the Authentication
+// API: it is not known, or there is no room for a job, and the tenant has not said so just
+// now.
+func (l *limiter) wantsLook() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, now := l.authentication, time.Now()
+	b.advance(now)
+	if now.Before(b.paused) {
+		return false
+	}
+	if b.limit == 0 {
+		if !l.looked.IsZero() && now.Sub(l.looked) < lookAgain {
+			return false
+		}
+		l.looked = now
+		return true
+	}
+	return b.left > 0 && b.left <= b.reserve(background, now) && now.Sub(b.toldAt) > lookAgainSoon
 }

@@ -76,8 +76,6 @@ func (t *transport) do(ctx context.Context, r *request) (*answer, error) {
 			return nil, upstream.Unanswered(providers.Service, r.route, err)
 		case !again:
 			return a, nil
-		case r.lane == urgent && pause > mostPatience:
-			return a, nil
 		}
 		if wait(ctx, pause) != nil {
 			return nil, t.limited(ctx, r, pause)
