@@ -2,6 +2,7 @@ package management
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"sync/atomic"
 
@@ -120,7 +121,7 @@ func (im *importing) sort() (existing, rows, first, last []int) {
 }
 
 // files cuts rows into those of one job each.
-func (im *importing) files(rows []int) func(yield func([]int) bool) {
+func (im *importing) files(rows []int) iter.Seq[[]int] {
 	return func(yield func([]int) bool) {
 		for chunk := range providers.ImportChunks(im.accounts(rows), limits) {
 			if !yield(rows[:len(chunk)]) {

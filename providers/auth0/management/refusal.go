@@ -41,16 +41,16 @@ type words struct{ message, code string }
 // wordsOf returns what body says, nothing for one that is not an object in JSON.
 func wordsOf(body []byte) words {
 	var said struct {
-		Message     any    `json:"message"`
-		Description any    `json:"error_description"`
-		Error       any    `json:"error"`
-		Code        string `json:"errorCode"`
+		Message     any `json:"message"`
+		Description any `json:"error_description"`
+		Error       any `json:"error"`
+		Code        any `json:"errorCode"`
 	}
 	if len(body) > mostRefusal || json.Unmarshal(body, &said) != nil {
 		return words{}
 	}
 	message := cmp.Or(textOf(said.Message), textOf(said.Description), textOf(said.Error))
-	return words{message: clip(message), code: said.Code}
+	return words{message: clip(message), code: textOf(said.Code)}
 }
 
 // textOf returns value if it is text, else "".

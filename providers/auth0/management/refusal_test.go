@@ -55,6 +55,7 @@ func TestRefusal(t *testing.T) {
 		"words of OAuth":                {403, `{"error":"access_denied","error_description":"Unauthorized"}`, providers.ErrMisconfigured, "Unauthorized"},
 		"only a reason":                 {500, `{"error":"Internal Server Error"}`, nil, "Internal Server Error"},
 		"an array":                      {500, `["x"]`, nil, ""},
+		"a code that is no text":        {500, `{"message":"x","errorCode":7}`, nil, "x"},
 		"words that are no text":        {500, `{"message":{"a":1},"error":"x"}`, nil, "x"},
 	}
 	for name, test := range tests {
