@@ -3,6 +3,7 @@ package auth0test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"math"
 	"net/http"
 	"regexp"
@@ -71,14 +72,9 @@ func (j *job) due(rate float64) time.Time {
 	return j.began.Add(time.Duration(float64(min(j.done+1, len(j.rows))) / rate * float64(time.Second)))
 }
 
-// advance does what the import jobs have done by now, in the order of time.
+// advance does what the import jobs have done by now, in the order of time, and forgets old
+// jobs.
 func (t *Tenant) advance(now time.Time) {
-	for id, j := range t.jobs {
-		if now.Sub(j.began) >= jobKept {
-			t.settle(j, now)
-			delete(t.jobs, id)
-		}
-	}
 	for {
 		var next *job
 		for _, j := range t.activeImports() {
@@ -87,17 +83,11 @@ func (t *Tenant) advance(now time.Time) {
 			}
 		}
 		if next == nil || t.due(next).After(now) {
-			return
+			break
 		}
 		t.step(next)
 	}
-}
-
-// settle does all of one job, for which it is late.
-func (t *Tenant) settle(j *job, now time.Time) {
-	for j.kind == "users_import" && j.status == pending && !t.due(j).After(now) {
-		t.step(j)
-	}
+	maps.DeleteFunc(t.jobs, func(_ string, j *job) bool { return now.Sub(j.began) >= jobKept })
 }
 
 // due is when something happens to an active import: its next row, or that its time is over.
