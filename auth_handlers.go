@@ -25,7 +25,7 @@ func (a *api) login(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	session, err := a.provider.Login(ctx, in.Username, in.Password.Text)
 	if err != nil {
-		return failed("logging in", passCredentials, err)
+		return failed("logging in", passLogin, err)
 	}
 	return writeSession(w, session)
 }
@@ -57,7 +57,7 @@ func (a *api) refresh(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	session, err := a.provider.Refresh(ctx, in.RefreshToken.Text, access)
 	if err != nil {
-		return failed("refreshing the token", passCredentials, err)
+		return failed("refreshing the token", passLogin, err)
 	}
 	return writeSession(w, session)
 }
@@ -100,7 +100,7 @@ func ticketOf(r *http.Request) providers.Ticket {
 func (a *api) userInfo(w http.ResponseWriter, r *http.Request) error {
 	info, err := a.users.UserInfo(r.Context(), ticketOf(r))
 	if err != nil {
-		return failed("reading user info", passCredentials, err)
+		return failed("reading user info", passLogin, err)
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	return encode(w, http.StatusOK, info)

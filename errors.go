@@ -40,6 +40,8 @@ const (
 	documented500 refusalPolicy = iota
 	// passCredentials: refused credentials are a 401.
 	passCredentials
+	// passLogin: that, and too many logins are a 429.
+	passLogin
 	// passData: what blames the caller's data is passed on.
 	passData
 )
@@ -116,10 +118,10 @@ func (a *api) classifyUpstream(operation *operationError, failed *upstream.Error
 	switch {
 	case errors.Is(failed, providers.ErrMisconfigured): // its words are for the log
 		return http.StatusInternalServerError, operation.Error() + ": " + providers.ErrMisconfigured.Error()
-	case operation.refusal == passCredentials && errors.Is(failed, providers.ErrUnauthorized):
-		return http.StatusUnauthorized, own
-	case operation.refusal == passCredentials && failed.Status == http.StatusTooManyRequests:
+	case operation.refusal == passLogin && failed.Service == providers.Service && failed.Status == http.StatusTooManyRequests:
 		return http.StatusTooManyRequests, own
+	case (operation.refusal == passCredentials || operation.refusal == passLogin) && errors.Is(failed, providers.ErrUnauthorized):
+		return http.StatusUnauthorized, own
 	case operation.refusal == passData && blames(failed) && !errors.Is(operation, users.ErrJournal):
 		return blame(failed), own
 	}

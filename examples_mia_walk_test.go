@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -14,7 +13,10 @@ import (
 	"user-manager/crud/crudtest"
 	"user-manager/crud/embedded"
 	"user-manager/providers"
+	"user-manager/providers/auth0/auth0test"
+	"user-manager/providers/auth0client/facadetest"
 	"user-manager/providers/fake"
+	"user-manager/upstream/faults"
 )
 
 // TestPlatformWalk runs the service as the example configures it on the example's
@@ -34,10 +36,22 @@ func TestPlatformWalk(t *testing.T) {
 
 // platformOnEmbedded lets the service make the collections of the example's files.
 func platformOnEmbedded(t *testing.T, env platformEnvironment) *harness {
-	return newHarness(t, env.with(map[string]string{
-		"CRUD_SERVICE": "embedded", "COLLECTION_DEFINITION_FOLDER": platformExample + "collections",
-		"USER_GROUPS_FILE": platformExample + "user-groups.json", "ALLOW_FAKE_PROVIDER": "true", "RANDOM_PWD_GEN": "false",
-	}))
+	vars := env.with(map[string]string{
+		"CRUD_SERVICE": "embedded", "EMBEDDED_PATH": ":memory:", "COLLECTION_DEFINITION_FOLDER": platformExample + "collections",
+		"USER_GROUPS_FILE": platformExample + "user-groups.json", "RANDOM_PWD_GEN": "false",
+	})
+	cfg, err := loadConfig(environment(vars))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &harness{t: t, plan: faults.NewPlan(), seen: newPlaceholders()}
+	return h.open(vars, cfg, h.authClient(), asItIs)
+}
+
+// authClient has h's provider meet a stand-in of the Auth0 Client in front of a tenant.
+func (h *harness) authClient() providers.Settings {
+	h.tenant = auth0test.New(auth0test.Config{})
+	return providers.Settings{Base: crud.InProcess(facadetest.New(facadetest.Config{Tenant: h.tenant}))}
 }
 
 // platformOverNetwork puts the collections of the example's files behind a connection.
@@ -55,7 +69,8 @@ func platformOverNetwork(t *testing.T, env platformEnvironment) *harness {
 	server := &crudtest.Server{Store: db}
 	server.ListenInMemory()
 	t.Cleanup(func() { server.Close() })
-	cfg, err := loadConfig(environment(env.with(map[string]string{"CRUD_SERVICE": server.URL, "ALLOW_FAKE_PROVIDER": "true", "RANDOM_PWD_GEN": "false"})))
+	vars := env.with(map[string]string{"CRUD_SERVICE": server.URL, "RANDOM_PWD_GEN": "false"})
+	cfg, err := loadConfig(environment(vars))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,13 +84,13 @@ func platformOverNetwork(t *testing.T, env platformEnvironment) *harness {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	provider, err := providers.Open(t.Context(), cfg.provider, providers.Settings{Getenv: getenv(environment(nil)), Log: log, Local: s.client})
-	if err != nil {
+	h := &harness{t: t, client: s.client, seen: newPlaceholders()}
+	settings := h.authClient()
+	settings.Getenv, settings.Log, settings.Timeout = getenv(environment(vars)), log, cfg.upstreamTimeout
+	if h.provider, err = providers.Open(t.Context(), cfg.provider, settings); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { provider.(io.Closer).Close() })
-	h := &harness{t: t, client: s.client, provider: provider, seen: newPlaceholders()}
-	h.api = newAPI(cfg, s, provider, log)
+	h.api = newAPI(cfg, s, h.provider, log)
 	h.handler = h.api.handler()
 	if err := h.api.users.Recover(t.Context()); err != nil {
 		t.Fatal(err)
@@ -85,22 +100,22 @@ func platformOverNetwork(t *testing.T, env platformEnvironment) *harness {
 
 // platformWalk takes the service through the life of a few users.
 func (h *harness) platformWalk() {
-	upstreams := ""
+	upstreams := `{"name":"Auth","state":"closed"}`
 	if h.api.store.network != nil {
-		upstreams = upstreamsClosed
+		upstreams = `{"name":"CRUD","state":"closed"},` + upstreams
 	}
 	const rows = "userGroup;username;email;name;surname;rooms;specialties;address.city\n" +
 		"customer;;bo@example.com;Bo;Berg;;;Oslo\n" +
 		"doctor;dee;dee@example.com;;Dunn;3;[cardiology, surgery];\n"
 	imported := exchange{request: "PATCH /users/import", body: multipartBody(h.t, []string{`delimiter=";"`, "file"}, []byte(rows)), header: multipartType,
 		status: 200, want: `{"updated":[],"inserted":["<id3>","<id4>"],"invalid":[]}`}
-	ann := `{"userGroup":"customer","username":"ann","email":"ann@example.com","password":"correct horse","name":"Ann","surname":"Lee","birthDate":"1990-04-01","address":{"city":"Rome"}}`
+	ann := `{"userGroup":"customer","username":"ann","email":"ann@example.com","password":"` + tenantPassword + `","name":"Ann","surname":"Lee","birthDate":"1990-04-01","address":{"city":"Rome"}}`
 	steps := conversationOf(
 		exchange{request: noMail, body: ann, status: 200, want: aCreated},
 		on400(noMail, `{"userGroup":"customer","email":"x@example.com","name":"X","surname":"Y","rooms":2}`,
 			`the user does not match the schema of group "customer": rooms: is not declared by the schema`),
-		exchange{request: "GET /users/?_p=email,authUserId", status: 200, want: `[{"_id":"<id1>","email":"ann@example.com","authUserId":"fake|<id2>"}]`},
-		login(200, tokens),
+		exchange{request: "GET /users/?_p=email,authUserId", status: 200, want: `[{"_id":"<id1>","email":"ann@example.com","authUserId":"auth0|<id2>"}]`},
+		exchange{request: "POST /oauth/token", body: `{"username":"ann","password":"` + tenantPassword + `"}`, status: 200, want: "*"},
 		exchange{request: "PATCH /users/<id1>", body: `{"name":"Anna","newsletter":true}`, status: 200, want: "*"},
 		imported,
 		activates("<id3>", "<id4>"), shows("<job1>", summary(0, 0, 2)),
@@ -108,7 +123,7 @@ func (h *harness) platformWalk() {
 		exchange{request: "DELETE /users/<id1>", status: 204},
 		exchange{request: "GET /users/count?_st=PUBLIC,DRAFT,TRASH,DELETED", status: 200, want: "2"},
 		exchange{request: "GET /crud/ums-journal/", status: 404, want: "*"},
-		exchange{request: "GET /-/check-up", status: 200, want: `{"name":"user-manager","status":"OK","version":"dev","unsettledOperations":0` + upstreams + `}`},
+		exchange{request: "GET /-/check-up", status: 200, want: `{"name":"user-manager","status":"OK","version":"dev","unsettledOperations":0,"upstreams":[` + upstreams + `]}`},
 	).steps
 	for _, step := range steps {
 		h.checkExchange(step)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"user-manager/crud"
+	"user-manager/providers/auth0/auth0test"
 	"user-manager/upstream"
 	"user-manager/upstream/faults"
 )
@@ -22,6 +24,8 @@ import (
 type operation struct {
 	name string
 	env  map[string]string
+	// atTenant: the provider is a tenant of Auth0, not the fake.
+	atTenant bool
 	// prepare makes what the operation needs, before anything goes wrong.
 	prepare func(h *harness)
 	request func(h *harness) reply
@@ -61,7 +65,9 @@ func isMail(call string) bool {
 
 func operations() []operation {
 	send := func(method, path, body string, header ...string) func(*harness) reply {
-		return func(h *harness) reply { return h.call(method, path, body, header...) }
+		return func(h *harness) reply {
+			return h.call(method, path, strings.ReplaceAll(body, "fake|", h.idPrefix()), header...)
+		}
 	}
 	toTrash := send("POST", "/users/state", `[{"filter":{"_id":"<id1>"},"stateTo":"TRASH"}]`)
 	logIn := func(h *harness) {
@@ -144,11 +150,9 @@ func (h *harness) all(path string) []crud.Document {
 func (h *harness) world() world {
 	var w world
 	accounts := map[string]bool{}
-	for _, account := range h.all("/fake/accounts") {
-		accounts[accountID(account)] = true
-		w.Accounts = append(w.Accounts, crud.Document{
-			"username": account["username"], "email": account["email"], "blocked": account["blocked"] == true,
-		})
+	for id, account := range h.accounts() {
+		accounts[id] = true
+		w.Accounts = append(w.Accounts, account)
 	}
 	for _, user := range h.all("/users") {
 		id, linked := user["authUserId"].(string)
@@ -171,22 +175,52 @@ func (h *harness) world() world {
 // accountID is the id of one of the fake's accounts.
 func accountID(account crud.Document) string { return fmt.Sprintf("fake|%v", account["key"]) }
 
+// accounts yields what there is at the provider by id, beside the plan.
+func (h *harness) accounts() iter.Seq2[string, crud.Document] {
+	return func(yield func(string, crud.Document) bool) {
+		accounts, id := h.accountDocuments()
+		for _, account := range accounts {
+			if !yield(id(account), crud.Document{"username": account["username"], "email": account["email"], "blocked": account["blocked"] == true}) {
+				return
+			}
+		}
+	}
+}
+
+func (h *harness) accountDocuments() (accounts []crud.Document, id func(crud.Document) string) {
+	if h.tenant == nil {
+		return h.all("/fake/accounts"), accountID
+	}
+	for _, account := range h.tenant.Users() {
+		accounts = append(accounts, account)
+	}
+	return accounts, func(account crud.Document) string { return fmt.Sprint(account["user_id"]) }
+}
+
+// idPrefix is what the ids of accounts begin with.
+func (h *harness) idPrefix() string {
+	if h.tenant == nil {
+		return "fake|"
+	}
+	return "auth0|"
+}
+
 // failClosed reports an account that can log in although its user may not. alone says
 // that an account without a user is none of them.
 func (h *harness) failClosed(alone bool) error {
 	users := map[string]crud.Document{}
 	for _, user := range h.all("/users") {
 		id, _ := user["authUserId"].(string)
-		if kind, key, _ := strings.Cut(id, "|"); kind != "fake" { // a mark
-			id = "fake|" + key
+		if _, key, _ := strings.Cut(id, "|"); !strings.HasPrefix(id, h.idPrefix()) { // a mark
+			id = h.idPrefix() + key
 		}
 		users[id] = user
 	}
-	for _, account := range h.all("/fake/accounts") {
+	for id, account := range h.accounts() {
 		if account["blocked"] == true {
 			continue
 		}
-		user, ok := users[accountID(account)]
+		user, ok := users[id]
 		if !ok && alone {
 			continue
 		}
@@ -205,12 +239,19 @@ func (o operation) keepsAccountWithoutUser() bool { return strings.HasPrefix(o.n
 
 // start makes a service with what the operation needs.
 func (o operation) start(t *testing.T) *harness {
-	h := newHarness(t, o.env)
+	h := o.open(t)
 	if o.prepare != nil {
 		o.prepare(h)
 	}
 	h.plan.Reset()
 	return h
+}
+
+func (o operation) open(t *testing.T) *harness {
+	if o.atTenant {
+		return newTenantHarness(t, o.env, auth0test.Config{IndexLag: time.Second})
+	}
+	return newHarness(t, o.env)
 }
 
 // worlds are those that an operation may leave.
@@ -244,37 +285,43 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 	for i, o := range operations() {
 		t.Run(o.name, func(t *testing.T) {
 			t.Parallel()
-			var calls []string
-			var w worlds
-			synctest.Test(t, func(t *testing.T) { calls, w = o.calls(t) })
-			if len(calls) == 0 {
-				t.Fatal("the operation made no upstream call")
-			}
-			for n, call := range calls {
-				if (n+i)%callStride(36) != 0 { // not the first of each, when it is one in so many
-					continue
-				}
-				for _, fault := range faults.All() {
-					t.Run(fmt.Sprintf("%d %s, %s", n+1, strings.ReplaceAll(call, "/", "_"), fault), func(t *testing.T) {
-						synctest.Test(t, func(t *testing.T) {
-							o.checkFault(t, call, w, func(p *faults.Plan) { p.Arm(n+1, fault) })
-						})
-					})
-				}
-				for _, early := range []bool{false, true} {
-					t.Run(fmt.Sprintf("%d %s, late, early %v", n+1, strings.ReplaceAll(call, "/", "_"), early), func(t *testing.T) {
-						synctest.Test(t, func(t *testing.T) { o.checkLate(t, w, n+1, early) })
-					})
-				}
-				for _, fault := range []faults.Fault{faults.Refuse500, faults.Timeout, faults.DropAnswer} {
-					t.Run(fmt.Sprintf("from %d %s on, %s", n+1, strings.ReplaceAll(call, "/", "_"), fault), func(t *testing.T) {
-						synctest.Test(t, func(t *testing.T) {
-							o.checkFault(t, call, w, func(p *faults.Plan) { p.ArmFrom(n+1, fault) })
-						})
-					})
-				}
-			}
+			o.tryFaults(t, i, callStride(36))
 		})
+	}
+}
+
+// tryFaults tries every fault at every so many calls, not always the first.
+func (o operation) tryFaults(t *testing.T, from, stride int) {
+	var calls []string
+	var w worlds
+	synctest.Test(t, func(t *testing.T) { calls, w = o.calls(t) })
+	if len(calls) == 0 {
+		t.Fatal("the operation made no upstream call")
+	}
+	for n, call := range calls {
+		if (n+from)%stride != 0 {
+			continue
+		}
+		name := fmt.Sprintf("%d %s", n+1, strings.ReplaceAll(call, "/", "_"))
+		for _, fault := range faults.All() {
+			t.Run(name+", "+fault.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					o.checkFault(t, call, w, func(p *faults.Plan) { p.Arm(n+1, fault) })
+				})
+			})
+		}
+		for _, early := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, late, early %v", name, early), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { o.checkLate(t, w, n+1, early) })
+			})
+		}
+		for _, fault := range []faults.Fault{faults.Refuse500, faults.Timeout, faults.DropAnswer} {
+			t.Run(fmt.Sprintf("from %s on, %s", name, fault), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					o.checkFault(t, call, w, func(p *faults.Plan) { p.ArmFrom(n+1, fault) })
+				})
+			})
+		}
 	}
 }
 

@@ -246,7 +246,9 @@ func TestStatusOfAFailedChange(t *testing.T) {
 		"settings that are refused":           {documented500, true, settings, 500, refused},
 		"settings, where data is blamed":      {passData, false, settings, 500, refused},
 		"settings, where credentials are":     {passCredentials, false, settings, 500, refused},
-		"too many logins":                     {passCredentials, false, &upstream.Error{Service: providers.Service, Route: "POST /oauth/token", Status: 429, Message: "Slow down."}, 429, "Slow down."},
+		"too many logins":                     {passLogin, false, &upstream.Error{Service: providers.Service, Route: "POST /oauth/token", Status: 429, Message: "Slow down."}, 429, "Slow down."},
+		"too many that were wrong":            {passLogin, false, &upstream.Error{Service: providers.Service, Route: "POST /oauth/token", Status: 429, Message: "Blocked.", Err: providers.ErrUnauthorized}, 429, "Blocked."},
+		"too much of what a list has":         {passCredentials, false, &upstream.Error{Service: providers.Service, Route: route, Status: 429}, 500, "Error while updating user: Auth PATCH /users/:id responded with a 429 status code"},
 		"too much of anything else":           {documented500, false, &upstream.Error{Service: providers.Service, Route: route, Status: 429}, 500, "Error while updating user: Auth PATCH /users/:id responded with a 429 status code"},
 		"a refusal that is passed through":    {documented500, true, &upstream.Error{Service: crud.Service, Route: route, Status: 403}, 403, "Error while updating user: CRUD PATCH /users/:id responded with a 403 status code"},
 		"one after which others stay as done": {documented500, true, &upstream.Error{Service: crud.Service, Route: route, Status: 403, Partial: true}, 500, "Error while updating user: CRUD PATCH /users/:id responded with a 403 status code"},
@@ -273,8 +275,8 @@ func TestTimeToComeBack(t *testing.T) {
 		after  string
 		logged string
 	}{
-		"too many logins":      {upstream.Error{Status: 429, RetryAfter: 1500 * time.Millisecond}, 429, "2", ""},
-		"no time is named":     {upstream.Error{Status: 429}, 429, "", ""},
+		"too many logins":      {upstream.Error{Service: providers.Service, Status: 429, RetryAfter: 1500 * time.Millisecond}, 429, "2", ""},
+		"no time is named":     {upstream.Error{Service: providers.Service, Status: 429}, 429, "", ""},
 		"another failure":      {upstream.Error{Status: 500, RetryAfter: time.Second}, 500, "", ""},
 		"settings are refused": {upstream.Error{Status: 403, Message: "no client grant", Err: providers.ErrMisconfigured}, 500, "", "no client grant"},
 	}
@@ -285,7 +287,7 @@ func TestTimeToComeBack(t *testing.T) {
 			a := &api{log: slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 			w := httptest.NewRecorder()
 			a.answer(func(http.ResponseWriter, *http.Request) error {
-				return failed("logging in", passCredentials, &test.err)
+				return failed("logging in", passLogin, &test.err)
 			}, 1).
 				ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", "/oauth/token", nil))
 			if w.Code != test.status || w.Header().Get("Retry-After") != test.after || strings.Contains(w.Body.String(), "grant") {

@@ -16,6 +16,7 @@ import (
 	"user-manager/apidoc/conform"
 	"user-manager/crud"
 	"user-manager/providers"
+	"user-manager/providers/auth0/auth0test"
 	"user-manager/providers/providertest"
 	"user-manager/upstream/faults"
 )
@@ -27,6 +28,7 @@ type harness struct {
 	plan     *faults.Plan       // counts and fails the calls of the service
 	client   *crud.Client       // the store, beside the plan
 	provider providers.Provider // the provider, beside the plan
+	tenant   *auth0test.Tenant  // of the provider auth0; nil for the fake
 	api      *api
 	handler  http.Handler
 	seen     *placeholders
@@ -57,6 +59,13 @@ func newHarnessWith(t *testing.T, env map[string]string, wrap func(providers.Pro
 		t.Fatal(err)
 	}
 	h := &harness{t: t, plan: faults.NewPlan(), seen: newPlaceholders()}
+	return h.open(vars, cfg, providers.Settings{}, wrap)
+}
+
+// open starts the service that vars, read as cfg, describe.
+func (h *harness) open(vars map[string]string, cfg config, settings providers.Settings, wrap func(providers.Provider, *faults.Plan) providers.Provider) *harness {
+	t := h.t
+	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	db := openCollections(t, cfg)
 	clean, err := newStore(cfg, "http://embedded", crud.InProcess(db))
@@ -67,7 +76,8 @@ func newHarnessWith(t *testing.T, env map[string]string, wrap func(providers.Pro
 		t.Fatal(err)
 	}
 	h.client = clean.client
-	h.provider, err = providers.Open(t.Context(), cfg.provider, providers.Settings{Getenv: getenv(environment(vars)), Log: log, Local: clean.client})
+	settings.Getenv, settings.Log, settings.Local, settings.Timeout = getenv(environment(vars)), log, clean.client, cfg.upstreamTimeout
+	h.provider, err = providers.Open(t.Context(), cfg.provider, settings)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -195,8 +195,8 @@ func (h *harness) checkPairing() {
 		id, _ := user["authUserId"].(string)
 		owners[id]++
 	}
-	for _, account := range h.all("/fake/accounts") {
-		if n := owners[accountID(account)]; n != 1 {
+	for id, account := range h.accounts() {
+		if n := owners[id]; n != 1 {
 			h.t.Errorf("the account of %v has %d users", account["email"], n)
 		}
 	}

@@ -19,6 +19,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"user-manager/providers"
+	_ "user-manager/providers/auth0"
+	_ "user-manager/providers/auth0client"
 	_ "user-manager/providers/fake"
 	"user-manager/users"
 )

@@ -68,7 +68,7 @@ func TestRunThatCannotStart(t *testing.T) {
 		want string
 	}{
 		"a wrong variable":       {map[string]string{"HTTP_PORT": "x"}, "HTTP_PORT: must be a number"},
-		"a provider not known":   {map[string]string{"AUTH_MODULE": "okta"}, `AUTH_MODULE: no provider is named "okta"; known are fake`},
+		"a provider not known":   {map[string]string{"AUTH_MODULE": "okta"}, `AUTH_MODULE: no provider is named "okta"; known are auth0, auth0Client, fake`},
 		"a provider's variable":  {map[string]string{"FAKE_TOKEN_TTL": "soon"}, "FAKE_TOKEN_TTL"},
 		"a port that is taken":   {map[string]string{"HTTP_PORT": port}, "address already in use"},
 		"a folder not there":     {map[string]string{"EMBEDDED_PATH": "no/such/folder/x.db"}, "no/such/folder"},
