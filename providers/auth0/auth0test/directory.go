@@ -37,12 +37,14 @@ type directory struct {
 	accounts map[string]*account
 	owners   map[identifier]string // ids of accounts
 	records  []*record             // the oldest first
-	recordOf map[string]*record    // the newest, by id of account
+	byID     map[string][]*record  // the same, by id of account
+	last     int                   // number of the newest record
 }
 
 // A record is the history of a document, as far back as searches can see.
 type record struct {
 	id       string
+	number   int // they are counted as they are made
 	versions []version
 }
 
@@ -52,7 +54,7 @@ type version struct {
 }
 
 func newDirectory(lag time.Duration) directory {
-	return directory{lag: lag, accounts: map[string]*account{}, owners: map[identifier]string{}, recordOf: map[string]*record{}}
+	return directory{lag: lag, accounts: map[string]*account{}, owners: map[identifier]string{}, byID: map[string][]*record{}}
 }
 
 // find returns the account with a user name, an email address or a phone number, or nil.
@@ -107,12 +109,15 @@ func (d *directory) disown(a *account) {
 
 // note adds to the history of a document, and forgets what no search can see any more.
 func (d *directory) note(id string, v version) {
-	r := d.recordOf[id]
-	if r == nil || r.versions[len(r.versions)-1].doc == nil {
-		r = &record{id: id}
+	known := d.byID[id]
+	if len(known) == 0 || known[len(known)-1].newest().doc == nil {
+		d.last++
+		r := &record{id: id, number: d.last}
 		d.records = append(d.records, r)
-		d.recordOf[id] = r
+		known = append(known, r)
+		d.byID[id] = known
 	}
+	r := known[len(known)-1]
 	r.versions = append(r.versions, v)
 	horizon := v.at.Add(-d.lag)
 	for len(r.versions) > 1 && !r.versions[1].at.After(horizon) {
@@ -120,25 +125,45 @@ func (d *directory) note(id string, v version) {
 	}
 }
 
-// indexed returns the documents that a search at the given time can see, the newest first.
-func (d *directory) indexed(now time.Time) []map[string]any {
+// indexed returns the documents that a search at the given time can see, the newest first:
+// those of some ids, or all if that is nil.
+func (d *directory) indexed(now time.Time, some ids) []map[string]any {
 	horizon := now.Add(-d.lag)
 	d.records = slices.DeleteFunc(d.records, func(r *record) bool {
-		last := r.versions[len(r.versions)-1]
-		gone := last.doc == nil && !last.at.After(horizon)
-		if gone && d.recordOf[r.id] == r {
-			delete(d.recordOf, r.id)
+		gone := r.newest().doc == nil && !r.newest().at.After(horizon)
+		if gone {
+			d.byID[r.id] = slices.DeleteFunc(d.byID[r.id], func(other *record) bool { return other == r })
+			if len(d.byID[r.id]) == 0 {
+				delete(d.byID, r.id)
+			}
 		}
 		return gone
 	})
+	records := d.records
+	if some != nil {
+		records = d.recordsOf(some)
+	}
 	var docs []map[string]any
-	for _, r := range slices.Backward(d.records) {
+	for _, r := range slices.Backward(records) {
 		if doc := r.asOf(horizon); doc != nil {
 			docs = append(docs, doc)
 		}
 	}
 	return docs
 }
+
+// recordsOf returns the records of some accounts, the oldest first.
+func (d *directory) recordsOf(some ids) []*record {
+	var found []*record
+	for id := range some {
+		found = append(found, d.byID[id]...)
+	}
+	slices.SortFunc(found, func(a, b *record) int { return a.number - b.number })
+	return found
+}
+
+// newest returns the document as it is.
+func (r *record) newest() version { return r.versions[len(r.versions)-1] }
 
 // asOf returns the document as it was, or nil.
 func (r *record) asOf(horizon time.Time) map[string]any {

@@ -144,6 +144,25 @@ func textOf(v any) string {
 	return fmt.Sprint(v)
 }
 
+// idsIn returns the only user ids that can match q, or nil when there is no telling.
+func idsIn(q query) ids {
+	switch q := q.(type) {
+	case ids:
+		return q
+	case term:
+		if !q.prefix && len(q.path) == 1 && q.path[0] == "user_id" {
+			return ids{q.value: true}
+		}
+	case allOf:
+		for _, part := range q {
+			if some := idsIn(part); some != nil {
+				return some
+			}
+		}
+	}
+	return nil
+}
+
 // disjunction returns a query for any of parts, with exact ids put together.
 func disjunction(parts []query) query {
 	if len(parts) == 1 {
@@ -151,18 +170,12 @@ func disjunction(parts []query) query {
 	}
 	wanted := ids{}
 	for _, part := range parts {
-		switch part := part.(type) {
-		case ids:
-			for id := range part {
-				wanted[id] = true
-			}
-		case term:
-			if part.prefix || len(part.path) != 1 || part.path[0] != "user_id" {
-				return anyOf(parts)
-			}
-			wanted[part.value] = true
-		default:
+		some := idsIn(part)
+		if _, both := part.(allOf); some == nil || both {
 			return anyOf(parts)
+		}
+		for id := range some {
+			wanted[id] = true
 		}
 	}
 	return wanted

@@ -60,15 +60,17 @@ func (c *call) searchPage() (paging, error) {
 
 // search returns the documents that the index has for the query, in the order that is asked for.
 func (c *call) search() ([]map[string]any, error) {
-	matches := func(map[string]any) bool { return true }
-	if q := c.URL.Query().Get("q"); q != "" {
-		parsed, err := parseLucene(q)
-		if err != nil {
-			return nil, err
-		}
-		matches = parsed.matches
+	q := c.URL.Query().Get("q")
+	if q == "" {
+		found := c.tenant.users.indexed(c.now, nil)
+		return found, c.order(found)
 	}
-	found := slices.DeleteFunc(c.tenant.users.indexed(c.now), func(doc map[string]any) bool { return !matches(doc) })
+	parsed, err := parseLucene(q)
+	if err != nil {
+		return nil, err
+	}
+	found := c.tenant.users.indexed(c.now, idsIn(parsed))
+	found = slices.DeleteFunc(found, func(doc map[string]any) bool { return !parsed.matches(doc) })
 	return found, c.order(found)
 }
 

@@ -50,6 +50,33 @@ func TestIndexFollowsLate(t *testing.T) {
 	})
 }
 
+// TestIndexOfOneMadeAgain: a search sees one user of an id, be it the old one.
+func TestIndexOfOneMadeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := open(t, Config{IndexLag: time.Second})
+		for _, name := range []string{"ada", "eve"} {
+			if err := d.tenant.Sow([]byte(`[{"username":"` + name + `","user_id":"1"}]`)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(500 * time.Millisecond)
+			if name == "ada" {
+				d.want("delete", d.manage("DELETE", "/users/auth0%7C1", ""), 204, "")
+			}
+		}
+		for _, q := range []string{`user_id:"auth0|1"`, "user_id:*"} {
+			if diff := cmp.Diff([]string{"ada"}, d.find(q, "")); diff != "" {
+				t.Errorf("%s, early (-want +got):\n%s", q, diff)
+			}
+		}
+		time.Sleep(500 * time.Millisecond)
+		for _, q := range []string{`user_id:"auth0|1"`, "user_id:*"} {
+			if diff := cmp.Diff([]string{"eve"}, d.find(q, "")); diff != "" {
+				t.Errorf("%s, late (-want +got):\n%s", q, diff)
+			}
+		}
+	})
+}
+
 func TestQueries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := open(t, Config{})
