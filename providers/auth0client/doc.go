@@ -31,6 +31,12 @@
 //     configuration, there are no jobs: accounts are made one by one.
 //   - Any answer below 500 to GET /-/ready says that the service is there.
 //
+// The headers of the service's caller that are forwarded at all go with every call, among
+// them "client-type", by which the Auth0 Client knows which of its clients a call is for.
+// With a login, a refresh and /userinfo go besides them the key of a client, in the headers
+// "client-key" and "secret" and the cookies "client-key" and "mia_client_key", for a
+// gateway in front that makes a client of it, and the session's own cookie "sid".
+//
 // What it cannot do: the Auth0 Client has no route that ends an account's sessions. To
 // block an account keeps it from logging in and from refreshing, as far as its tenant does
 // that; an access token works until it expires, and once the account is unblocked its

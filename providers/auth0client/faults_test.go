@@ -231,6 +231,23 @@ func TestNotRepeated(t *testing.T) {
 	}
 }
 
+// TestRepeated: what is safe to repeat is, and then done.
+func TestRepeated(t *testing.T) {
+	for _, name := range []string{"UserInfo", "Find", "Account", "Delete", "Ping"} {
+		for _, fault := range []faults.Fault{faults.DropAnswer, faults.Late, faults.Unreachable, faults.Refuse503} {
+			t.Run(fmt.Sprintf("%s, %v", name, fault), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t)
+					w.plan.Arm(1, fault)
+					if err := operations[name].do(t.Context(), w); err != nil || len(w.plan.Calls()) != 2 {
+						t.Errorf("error %v after calls %q, want none after 2", err, w.plan.Calls())
+					}
+				})
+			})
+		}
+	}
+}
+
 // TestFaultsOfImports: each Import that fails can be repeated, and then completes.
 func TestFaultsOfImports(t *testing.T) {
 	for name, cfg := range map[string]facadetest.Config{"by jobs": {}, "one by one": {NoImports: true}} {
