@@ -104,8 +104,12 @@ func TestActivationAtATenant(t *testing.T) {
 			t.Errorf("%d import jobs at once and a file of %d bytes, want 2 and no more than 512,000", seen.ActiveImports, seen.LargestImport)
 		}
 		least := time.Duration(float64(n) / (2 * rowsPerSecond) * float64(time.Second))
-		if took > least*21/20 {
-			t.Errorf("it took %v, want no more than a twentieth over %v", took, least)
+		most := least * 21 / 20
+		if testing.Short() { // of so few users the smallest file is a good part
+			most += least / 10
+		}
+		if took > most {
+			t.Errorf("it took %v, want %v at most, where two jobs need %v", took, most, least)
 		}
 		t.Logf("%d users in %v of the tenant's time, where two jobs at once need %v: %d jobs, largest file %d bytes, %v", n, took, least, seen.Imports, seen.LargestImport, seen.Requests)
 	})

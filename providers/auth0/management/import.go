@@ -16,7 +16,8 @@ import (
 const changesAtOnce = 4
 
 // An Importer imports accounts through a tenant's jobs; it has the methods of a
-// [providers.Importer]. Directory and Jobs must be set.
+// [providers.Importer]. Directory and Jobs must be set. It must not be copied once it is in
+// use.
 //
 // Accounts that exist are changed singly. New ones go into the file of a job, with a
 // user_id that is their key, so that an account which an earlier Import made is found by
@@ -35,9 +36,13 @@ type Importer struct {
 	Polling    Polling
 	Connection string       // as for [Update]
 	Log        *slog.Logger // nil: nothing is logged
+
+	turns turns
+	pace  pace
 }
 
-// ImportLimits implements [providers.Importer]: one file of a job, two jobs at once.
+// ImportLimits implements [providers.Importer]: one file of a job, two jobs at once. Of more
+// Imports at once the jobs wait for each other.
 func (i *Importer) ImportLimits() providers.ImportLimits { return limits }
 
 // Import implements [providers.Importer]. Of more accounts than the limits allow it makes

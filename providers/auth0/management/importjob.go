@@ -27,21 +27,39 @@ const (
 // importFile makes the accounts at the given indexes by one job.
 func (im *importing) importFile(ctx context.Context, rows []int) error {
 	untouched := !im.touched.Load()
-	id, err := im.start(ctx, rows)
-	if err != nil {
+	id, job, err := im.runJob(ctx, rows)
+	switch {
+	case err != nil && id == "":
 		return im.settleAll(rows, err, untouched)
-	}
-	im.touched.Store(true)
-	began := time.Now()
-	job, err := im.watch(ctx, id)
-	if err != nil {
+	case err != nil:
 		return err
-	}
-	im.log.InfoContext(ctx, "import job is over", "job", id, "status", job.Status, "rows", len(rows), "took", time.Since(began))
-	if job.Status == "completed" {
+	case job.Status == "completed":
 		return im.settleDone(ctx, rows, id, job.Summary)
 	}
 	return im.settleBroken(ctx, rows, job, untouched)
+}
+
+// runJob starts a job and waits for its end. Without an id it was not started, or nobody
+// knows.
+func (im *importing) runJob(ctx context.Context, rows []int) (id string, job Job, err error) {
+	if err := im.turns.take(ctx); err != nil {
+		return "", Job{}, err
+	}
+	defer im.turns.give()
+	if id, err = im.start(ctx, rows); err != nil {
+		return "", Job{}, err
+	}
+	im.touched.Store(true)
+	began := time.Now()
+	if job, err = im.watch(ctx, id, len(rows)); err != nil {
+		return id, job, err
+	}
+	took := time.Since(began)
+	if job.Status == "completed" {
+		im.pace.saw(len(rows), took)
+	}
+	im.log.InfoContext(ctx, "import job is over", "job", id, "status", job.Status, "rows", len(rows), "took_ms", took.Milliseconds())
+	return id, job, nil
 }
 
 // settleAll gives an error of a whole file back. Where it is definite but something else has
@@ -77,8 +95,8 @@ func (im *importing) start(ctx context.Context, rows []int) (id string, err erro
 	return id, err
 }
 
-// watch looks at a job until it is over, and returns how it ended.
-func (im *importing) watch(ctx context.Context, id string) (Job, error) {
+// watch looks at a job of so many rows until it is over, and returns how it ended.
+func (im *importing) watch(ctx context.Context, id string, rows int) (Job, error) {
 	began, missing, pause := time.Now(), 0, firstLook
 	for {
 		if err := wait(ctx, jobRoute, min(pause, im.Polling.Pause(time.Now()))); err != nil {
@@ -99,7 +117,7 @@ func (im *importing) watch(ctx context.Context, id string) (Job, error) {
 		if missing == mostMissing || elapsed > longestJob+longestJob/noticedWithin {
 			return Job{Status: gone}, nil
 		}
-		pause = max(im.pauseFor(job, elapsed), upstream.RetryAfter(err))
+		pause = max(im.pauseFor(job, rows, elapsed), upstream.RetryAfter(err))
 	}
 }
 

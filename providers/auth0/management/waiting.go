@@ -28,12 +28,16 @@ func growing(elapsed time.Duration) time.Duration {
 	return max(shortestPause, elapsed/noticedWithin)
 }
 
-// pauseFor returns how long to wait before the next look at a job. What the tenant thinks
-// that it takes yet shortens the pause, though not by much: it may be wrong again and again.
-func (i *Importer) pauseFor(job Job, elapsed time.Duration) time.Duration {
+// pauseFor returns how long to wait before the next look at a job of so many rows. What the
+// tenant thinks that it takes yet shortens the pause, though not by much: it may be wrong
+// again and again. So does, once, what earlier jobs lead to expect.
+func (i *Importer) pauseFor(job Job, rows int, elapsed time.Duration) time.Duration {
 	pause := growing(elapsed)
 	if job.Left > 0 && job.Left < pause {
 		pause = max(job.Left, pause/2)
+	}
+	if left := i.pace.left(rows, elapsed); left > 0 && left < pause {
+		pause = left
 	}
 	return min(pause, i.Polling.Pause(time.Now()))
 }
