@@ -31,6 +31,7 @@ type Provider struct {
 	standings standings
 	changed   recent
 	looks     flights[struct{}]
+	batches   batches
 	ids       flights[string]
 
 	mu           sync.Mutex           // guards what follows

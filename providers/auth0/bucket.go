@@ -43,7 +43,8 @@ const (
 type bucket struct {
 	window   time.Duration // until it is full again: presumed, or longer as told
 	reserves bool          // a part is kept for urgent calls
-	whole    bool          // it does not fill one by one
+	whole    bool          // it does not fill one by one: a call that tried was refused
+	singly   int           // answers in a row that look as if it did
 
 	limit  int       // calls it takes; 0: not known
 	gain   int       // calls a window begins with
@@ -63,7 +64,7 @@ type bucket struct {
 
 	least     int       // that an answer told to be left of this window; limit: none did
 	said      time.Time // latest end of this window that an answer told
-	toldAt    time.Time // of the last answer that told anything
+	untold    int       // calls that were let go since an answer told anything
 	flying    int
 	inTurn    int // calls of this turn among those flying
 	jobs      int // background calls among those flying
@@ -84,9 +85,18 @@ type permit struct {
 	drip   bool // it was let go although none was left
 }
 
+// one returns how long a bucket that fills one by one takes for one.
+func (b *bucket) one() time.Duration { return max(b.window/time.Duration(b.limit), 1) }
+
 // advance ends the window when it is time.
 func (b *bucket) advance(now time.Time) {
-	if b.limit == 0 || b.reset.IsZero() || now.Before(b.reset) {
+	switch {
+	case b.limit == 0 || b.reset.IsZero():
+		return
+	case now.Before(b.reset):
+		if b.isSingle() {
+			b.left = b.limit - int((b.reset.Sub(now)+b.one()-1)/b.one())
+		}
 		return
 	}
 	if !b.hit {
@@ -121,16 +131,16 @@ func (b *bucket) room(l lane, now time.Time) bool {
 func (b *bucket) drips(l lane) bool { return l == urgent && !b.whole }
 
 // drip returns when a bucket that fills one by one has one more.
-func (b *bucket) drip() time.Time { return b.lastGrant.Add(b.window / time.Duration(b.limit)) }
+func (b *bucket) drip() time.Time { return b.lastGrant.Add(b.one()) }
 
 // reserve returns how many calls are not for lane l: a fifth, of a small bucket up to
-// half, and fewer towards the end of the window, when what is left is lost.
+// half, and fewer towards the end of a window, when what is left is lost.
 func (b *bucket) reserve(l lane, now time.Time) int {
 	if !b.reserves || l == urgent {
 		return 0
 	}
 	kept := b.fullReserve()
-	if rest := b.reset.Sub(now); !b.reset.IsZero() && rest < b.window {
+	if rest := b.reset.Sub(now); !b.reset.IsZero() && rest < b.window && !b.isSingle() {
 		kept = int((time.Duration(kept)*rest + b.window - 1) / b.window)
 	}
 	return kept
@@ -149,6 +159,9 @@ func (b *bucket) wake(l lane, now time.Time) time.Time {
 	case l == background && b.jobs >= mostBackground || b.limit == 0:
 		return time.Time{}
 	}
+	if b.isSingle() {
+		return b.reset.Add(-b.one() * time.Duration(b.limit-1-b.reserve(l, now)))
+	}
 	if kept := b.fullReserve(); b.reserves && l != urgent && b.left > 1 && kept > 0 {
 		return b.reset.Add(-b.window * time.Duration(b.left-1) / time.Duration(kept))
 	}
@@ -163,9 +176,12 @@ func (b *bucket) grant(l lane, now time.Time) permit {
 	drip := b.limit > 0 && b.left <= 0
 	if b.limit > 0 {
 		b.left--
-		if b.reset.IsZero() {
+		if b.isSingle() {
+			b.reset = later(b.reset, now).Add(b.one())
+		} else if b.reset.IsZero() {
 			b.reset = now.Add(b.window + b.margin)
 		}
+		b.untold++
 	}
 	if b.began.IsZero() {
 		b.began = now
@@ -214,7 +230,8 @@ func (b *bucket) tell(p permit, now time.Time, limit, left int, reset time.Time)
 	} else if p.turn != b.turn {
 		return
 	}
-	b.toldAt = now
+	b.untold = b.inTurn
+	b.compare(now, left, reset)
 	if left >= limit-1 { // the window began with this call
 		b.began = p.sent
 	}
@@ -230,6 +247,21 @@ func (b *bucket) tell(p permit, now time.Time, limit, left int, reset time.Time)
 	}
 	b.reset = b.end(reset)
 }
+
+// compare finds out whether the bucket fills one by one: then it is full the sooner the
+// less is missing.
+func (b *bucket) compare(now time.Time, left int, reset time.Time) {
+	due := b.window * time.Duration(b.limit-left) / time.Duration(b.limit)
+	off := reset.Sub(now) - due
+	if off.Abs() <= 1500*time.Millisecond && b.window > shortWindow {
+		b.singly++
+	} else {
+		b.singly = 0
+	}
+}
+
+// isSingle reports whether the bucket fills one by one: two answers in a row looked so.
+func (b *bucket) isSingle() bool { return b.singly >= 2 && !b.whole }
 
 // end returns when a window ends that the tenant says ends at reset. The tenant says it in
 // whole seconds, rounded up: of a window of one second that would be too much to lose. So
@@ -257,7 +289,8 @@ func (b *bucket) refuse(p permit, now time.Time, limit int, reset time.Time) {
 	if p.drip {
 		b.whole = true
 	}
-	b.toldAt, b.careful, b.backedOff = now, 0, false
+	b.singly = 0
+	b.untold, b.careful, b.backedOff = 0, 0, false
 	if b.early {
 		b.early, b.margin = false, 2*b.margin
 	}
@@ -303,6 +336,13 @@ func (b *bucket) pause(p permit, now time.Time) {
 	b.paused = now.Add(min(firstPause<<min(b.pauses, 10), longestPause))
 	b.pauses++
 	b.careful, b.backedOff = 1, true
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 func earlier(a, b time.Time) time.Time {

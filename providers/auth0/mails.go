@@ -12,15 +12,14 @@ import (
 
 const (
 	mailRoute = "POST /dbconnections/change_password"
-
-	lookAgain     = 10 * time.Minute // for the tenant's limit, when a look has not told it
-	lookAgainSoon = 5 * time.Second  // for what is left of it
+	lookAgain = 10 * time.Minute // for the tenant's limit, when a look has not told it
 )
 
 // ChangePassword implements [providers.Mailer]. The account is read first: the tenant
-// answers alike for addresses that it does not know.
+// answers alike for addresses that it does not know. A job's calls read accounts together;
+// where the address was changed by somebody else a moment ago, no mail may go out.
 func (p *Provider) ChangePassword(ctx context.Context, id string) error {
-	account, err := directory{p}.Read(ctx, id)
+	account, err := p.read(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -88,8 +87,7 @@ func (l *limiter) notLooked() {
 }
 
 // wantsLook reports whether it is worth a call to hear of the limit of the Authentication
-// API: it is not known, or there is no room for a job, and the tenant has not said so just
-// now.
+// API: it is not known, or there is hardly room for a job by what was told long ago.
 func (l *limiter) wantsLook() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -105,5 +103,5 @@ func (l *limiter) wantsLook() bool {
 		l.looked = now
 		return true
 	}
-	return b.left > 0 && b.left <= b.reserve(background, now) && now.Sub(b.toldAt) > lookAgainSoon
+	return b.left > 0 && b.left <= b.reserve(background, now)+mostBackground && b.untold > b.limit/4
 }
