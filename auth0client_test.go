@@ -18,10 +18,11 @@ import (
 )
 
 // newFacadeHarness makes a service on a store in memory and an Auth0 Client before a tenant.
+// The calls of the store and of the Auth0 Client are the plan's.
 func newFacadeHarness(t *testing.T, env map[string]string, cfg facadetest.Config, tenant auth0test.Config) (*harness, *facadetest.Facade) {
 	t.Helper()
 	vars := map[string]string{
-		"EMBEDDED_PATH": ":memory:", "RANDOM_PWD_GEN": "false", "AUTH_SERVICE": "auth0-client", "AUTH_CONNECTION": auth0test.Connection,
+		"EMBEDDED_PATH": ":memory:", "RANDOM_PWD_GEN": "false", "AUTH_MODULE": "auth0Client", "AUTH_SERVICE": "auth0-client", "AUTH_CONNECTION": auth0test.Connection,
 	}
 	maps.Copy(vars, env)
 	service, err := loadConfig(environment(vars))
@@ -29,7 +30,7 @@ func newFacadeHarness(t *testing.T, env map[string]string, cfg facadetest.Config
 		t.Fatal(err)
 	}
 	h := &harness{t: t, plan: faults.NewPlan(), seen: newPlaceholders(), tenant: auth0test.New(tenant)}
-	cfg.Tenant = h.tenant
+	cfg.Tenant, cfg.Faults = h.tenant, h.plan
 	facade := facadetest.New(cfg)
 	asItIs := func(p providers.Provider, _ *faults.Plan) providers.Provider { return p }
 	return h.open(vars, service, providers.Settings{Base: crud.InProcess(facade)}, asItIs), facade
@@ -145,6 +146,26 @@ func TestJobsThroughTheAuth0Client(t *testing.T) {
 					t.Errorf("%d mails, want one each to %d owners", len(mails), n)
 				}
 			})
+		})
+	}
+}
+
+// TestEveryFaultAtEveryCallOfAnAuth0Client is TestEveryFaultAtEveryCall with an Auth0 Client
+// as the provider, whose requests fail one by one.
+func TestEveryFaultAtEveryCallOfAnAuth0Client(t *testing.T) {
+	t.Parallel()
+	overConnectionsAnyway(t)
+	for i, o := range operations() {
+		if !slices.Contains(atTenantToo, o.name) {
+			continue
+		}
+		o.service = func(t *testing.T, env map[string]string) *harness {
+			h, _ := newFacadeHarness(t, env, facadetest.Config{}, auth0test.Config{IndexLag: time.Second})
+			return h
+		}
+		t.Run(o.name, func(t *testing.T) {
+			t.Parallel()
+			o.tryFaults(t, i, callStride(24))
 		})
 	}
 }

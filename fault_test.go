@@ -15,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"user-manager/crud"
-	"user-manager/providers/auth0/auth0test"
 	"user-manager/upstream"
 	"user-manager/upstream/faults"
 )
@@ -24,8 +23,8 @@ import (
 type operation struct {
 	name string
 	env  map[string]string
-	// atTenant: the provider is a tenant of Auth0, not the fake.
-	atTenant bool
+	// service makes one with another provider than the fake; nil: with the fake.
+	service func(t *testing.T, env map[string]string) *harness
 	// prepare makes what the operation needs, before anything goes wrong.
 	prepare func(h *harness)
 	request func(h *harness) reply
@@ -248,8 +247,8 @@ func (o operation) start(t *testing.T) *harness {
 }
 
 func (o operation) open(t *testing.T) *harness {
-	if o.atTenant {
-		return newTenantHarness(t, o.env, auth0test.Config{IndexLag: time.Second})
+	if o.service != nil {
+		return o.service(t, o.env)
 	}
 	return newHarness(t, o.env)
 }
