@@ -44,7 +44,7 @@ func (a *api) refresh(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	access := ticket.AccessToken
-	if access.IsZero() {
+	if access.IsZero() || in.RefreshToken.IsZero() {
 		access = ticket.SessionID // a session of cookies has no refresh token
 	}
 	switch {

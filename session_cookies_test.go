@@ -29,3 +29,20 @@ func TestCookiesAsTheyCame(t *testing.T) {
 		t.Errorf("%d with %d bytes, want 200 and an empty body", w.Code, w.Body.Len())
 	}
 }
+
+// TestRefreshByTheCookie: without a refresh token the session's cookie is what is
+// refreshed, whatever else the request has.
+func TestRefreshByTheCookie(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, map[string]string{"FAKE_WEBSITE_SCOPE": "true"})
+	withAnn(h)
+	logged := h.must("POST", "/oauth/token", `{"username":"ann","password":"correct horse"}`)
+	cookie, err := http.ParseSetCookie(logged.header.Get("Set-Cookie"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := h.call("POST", "/refreshtoken", "", "Cookie: sid="+cookie.Value, "Authorization: Bearer another")
+	if got.status != http.StatusOK || got.header.Get("Set-Cookie") == "" {
+		t.Errorf("refresh = %d %s, want 200 and a new cookie", got.status, got.body)
+	}
+}
