@@ -29,6 +29,7 @@ type Provider struct {
 	importer  management.Importer
 
 	standings standings
+	updates   locks
 	changed   recent
 	looks     flights[struct{}]
 	batches   batches
@@ -69,7 +70,7 @@ func Open(_ context.Context, s providers.Settings) (*Provider, error) {
 		tokens: newTokens(t, read.base, read.manager), refused: map[string]time.Time{},
 	}
 	p.importer = management.Importer{
-		Directory: directory{p}, Jobs: importJobs{p}, Polling: read.polling, Connection: read.connection, Log: s.Log,
+		Directory: directory{Provider: p}, Jobs: importJobs{p}, Polling: read.polling, Connection: read.connection, Log: s.Log,
 	}
 	return p, nil
 }

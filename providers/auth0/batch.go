@@ -55,7 +55,7 @@ func (b *batches) close(one *batch) []string {
 // What somebody else has changed a moment ago it may return as it was before.
 func (p *Provider) read(ctx context.Context, id string) (providers.Account, error) {
 	if !upstream.IsBackground(ctx) || ctx.Err() != nil {
-		return directory{p}.Read(ctx, id)
+		return directory{Provider: p}.Read(ctx, id)
 	}
 	one := p.batches.join(id)
 	found, err := p.batches.reads.do(ctx, one.key, func(ctx context.Context) (map[string]providers.Account, error) {
@@ -83,5 +83,5 @@ func (p *Provider) readBatch(ctx context.Context, one *batch) (map[string]provid
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return directory{p}.ReadMany(ctx, p.batches.close(one))
+	return directory{Provider: p}.ReadMany(ctx, p.batches.close(one))
 }

@@ -50,14 +50,25 @@ func (p *Provider) Find(ctx context.Context, a providers.NewAccount) (providers.
 
 // Account implements [providers.Directory].
 func (p *Provider) Account(ctx context.Context, id string) (providers.Account, error) {
-	return directory{p}.Read(ctx, id)
+	return directory{Provider: p}.Read(ctx, id)
 }
 
 // Update implements [providers.Directory]. A change of user name and address takes several
 // requests; see [management.Update]. To lift a block leaves alone what the tenant's
-// protection against guessed passwords has blocked.
+// protection against guessed passwords has blocked. Updates of one account go one after the
+// other.
 func (p *Provider) Update(ctx context.Context, id string, c providers.Change) (providers.Account, error) {
-	return management.Update(ctx, directory{p}, p.settings.connection, id, c)
+	unlock, err := p.updates.lock(ctx, id)
+	if err != nil {
+		return providers.Account{}, &upstream.Error{Service: providers.Service, Route: patchRoute, Err: err, NotDone: true}
+	}
+	defer unlock()
+	ended := false
+	account, err := management.Update(ctx, directory{p, &ended}, p.settings.connection, id, c)
+	if err == nil && c.Blocked != nil && *c.Blocked && !ended {
+		err = p.endSessions(ctx, id) // it was blocked before, and that was not sent again
+	}
+	return account, err
 }
 
 // Delete implements [providers.Directory]. The tenant does not tell whether there was such
@@ -93,7 +104,10 @@ func (p *Provider) account(ctx context.Context, r *request, values ...string) (p
 }
 
 // directory is the tenant as the management package wants it.
-type directory struct{ *Provider }
+type directory struct {
+	*Provider
+	ended *bool // set to true when a block has ended sessions; nil: nobody asks
+}
 
 // Read implements [management.Directory].
 func (d directory) Read(ctx context.Context, id string) (providers.Account, error) {
@@ -120,10 +134,13 @@ func (d directory) Patch(ctx context.Context, id string, body map[string]any) (p
 	if err != nil {
 		return account, d.explain(ctx, err, id, username, email)
 	}
-	if body["blocked"] == true {
-		err = d.endSessions(ctx, id)
+	if body["blocked"] != true {
+		return account, nil
 	}
-	return account, err
+	if d.ended != nil {
+		*d.ended = true
+	}
+	return account, d.endSessions(ctx, id)
 }
 
 // explain finds out which property a conflict is over, which the tenant does not tell: it
@@ -162,7 +179,7 @@ func (p *Provider) taken(ctx context.Context, id, username, email string) (strin
 	if username == "" {
 		return "", nil
 	}
-	account, err := directory{p}.Read(ctx, id)
+	account, err := directory{Provider: p}.Read(ctx, id)
 	switch {
 	case errors.Is(err, providers.ErrNotFound), err == nil && !strings.EqualFold(account.Username, username):
 		return "username", nil

@@ -276,8 +276,8 @@ func TestBlockAfterABlock(t *testing.T) {
 		if err != nil || !a.Blocked {
 			t.Fatal(a, err)
 		}
-		for _, blocked := range []bool{true, false} {
-			if _, err := p.Update(t.Context(), id, providers.Change{Blocked: &blocked}); err != nil {
+		for _, c := range []providers.Change{{Blocked: new(true), Username: new("ada")}, {Blocked: new(false)}} {
+			if _, err := p.Update(t.Context(), id, c); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -311,6 +311,31 @@ func TestBatches(t *testing.T) {
 		}
 		if len(p.batches.reads.underWay) != 0 || p.batches.open != nil || len(p.batches.reading) != 0 {
 			t.Error("something is under way")
+		}
+	})
+}
+
+// TestUpdatesAtOnce: updates of one account, of several requests each, do not mix.
+func TestUpdatesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := open(t, count(crud.InProcess(auth0test.New(auth0test.Config{}))), nil)
+		id := create(t, p, ada()).ID
+		var group sync.WaitGroup
+		for i := range 10 {
+			group.Go(func() {
+				name := fmt.Sprintf("name%d", i)
+				if _, err := p.Update(t.Context(), id, providers.Change{Username: &name, Email: new(name + "@example.com")}); err != nil {
+					t.Errorf("Update: %v", err)
+				}
+			})
+		}
+		group.Wait()
+		a, err := p.Account(t.Context(), id)
+		if err != nil || a.Email != a.Username+"@example.com" {
+			t.Errorf("%+v, %v; want one update's names", a, err)
+		}
+		if len(p.updates.held) != 0 {
+			t.Errorf("%d accounts are locked", len(p.updates.held))
 		}
 	})
 }

@@ -35,6 +35,9 @@ func (j importJobs) Start(ctx context.Context, users []byte, upsert bool, extern
 		excused: func(*answer) bool { return true },
 	}
 	a, err := j.manage(ctx, r)
+	if errors.Is(err, providers.ErrMisconfigured) {
+		j.setConnection("") // it may be another by now
+	}
 	if err != nil {
 		return "", err
 	}
@@ -88,6 +91,12 @@ func (p *Provider) connection(ctx context.Context) (string, error) {
 	return id, err
 }
 
+func (p *Provider) setConnection(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.connectionID = id
+}
+
 // findConnection asks the tenant for the id of the configured connection.
 func (p *Provider) findConnection(ctx context.Context) (string, error) {
 	r := &request{
@@ -107,9 +116,7 @@ func (p *Provider) findConnection(ctx context.Context) (string, error) {
 	}
 	for _, c := range connections {
 		if c.Name == p.settings.connection && c.ID != "" {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			p.connectionID = c.ID
+			p.setConnection(c.ID)
 			return c.ID, nil
 		}
 	}

@@ -50,7 +50,7 @@ func (p *Provider) manage(ctx context.Context, r *request, values ...string) (*a
 func refusal(r *request, a *answer, values []string) error {
 	err := management.Refusal(r.route, a.status, a.body)
 	if failed, ok := errors.AsType[*upstream.Error](err); ok {
-		failed.RetryAfter = upstream.ParseRetryAfter(a.header.Get("Retry-After"), a.got)
+		failed.RetryAfter = retryAfter(a)
 		failed.Message = providers.Mask(failed.Message, values...)
 	}
 	return err

@@ -20,6 +20,7 @@ const (
 	perPage     = 100             // users of one search at most
 	queryBytes  = 4 << 10         // of the query of one search; how much a tenant takes is not documented
 	directly    = 2               // so few accounts are read by id at once
+	leastSearch = 10              // accounts of a search that is not halved any more
 	readsAtOnce = 8               // accounts that are read by id side by side
 	indexLag    = 2 * time.Minute // after a change of ours an account is read by id
 	mostRecent  = 20_000          // accounts whose change is remembered
@@ -28,7 +29,7 @@ const (
 // Accounts implements [providers.BatchReader]. What others have changed a moment ago it may
 // return as it was before.
 func (p *Provider) Accounts(ctx context.Context, ids []string) (map[string]providers.Account, error) {
-	return directory{p}.ReadMany(ctx, ids)
+	return directory{Provider: p}.ReadMany(ctx, ids)
 }
 
 // ReadMany implements [management.Directory]: by searches, and by id what those may not
@@ -87,7 +88,7 @@ func fitting(ids []string) int {
 func term(id string) string { return `"` + id + `"` }
 
 // search puts those of ids that the index shows into found, and returns the others. A
-// query that is too long is halved.
+// query that is refused is halved, and a short one left alone.
 func (d directory) search(ctx context.Context, ids []string, found map[string]providers.Account) ([]string, error) {
 	terms := make([]string, len(ids))
 	for i, id := range ids {
@@ -100,7 +101,7 @@ func (d directory) search(ctx context.Context, ids []string, found map[string]pr
 	a, err := d.manage(ctx, r, ids...)
 	switch upstream.Status(err) {
 	case http.StatusRequestURITooLong, http.StatusServiceUnavailable, http.StatusBadRequest: // too long, too slow, or too much
-		if len(ids) == 1 {
+		if len(ids) <= leastSearch {
 			return ids, nil
 		}
 		return d.searchHalves(ctx, ids, found)
