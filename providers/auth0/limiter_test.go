@@ -100,6 +100,59 @@ func TestSilentLimit(t *testing.T) {
 	}
 }
 
+// TestRetryAfter: it says how long to wait, alone or beside the other headers.
+func TestRetryAfter(t *testing.T) {
+	for name, more := range map[string]http.Header{
+		"alone":  {},
+		"beside": {"X-Ratelimit-Limit": {"2"}, "X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"946685000"}},
+	} {
+		for _, k := range []kind{manages, authenticates} {
+			t.Run(fmt.Sprint(name, k), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					tries := 0
+					tr := limited(t, nil)
+					tr.next = roundTrip(func(req *http.Request) (*http.Response, error) {
+						if tries++; tries > 1 {
+							return says(200, "", "")(req)
+						}
+						res, err := says(429, "", "")(req)
+						res.Header = more.Clone()
+						res.Header.Set("Retry-After", "7")
+						return res, err
+					})
+					if took := callAll(t, tr, k, ordinary, 1, 1); took.Round(time.Second) != 7*time.Second || tries != 2 {
+						t.Errorf("%d tries in %v, want 2 in 7s", tries, took)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestMailsOfOneLimit: a limit of mails that turns out not to be each address's own is kept
+// by all.
+func TestMailsOfOneLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &plan{limit: 10, window: time.Minute, latency: 20 * time.Millisecond}
+		tr := limited(t, p)
+		var group sync.WaitGroup
+		start := time.Now()
+		for n := range 60 {
+			group.Go(func() {
+				r := aCall(mails, background, n)
+				r.owner = fmt.Sprint(n)
+				if a, err := tr.do(t.Context(), r); err != nil || a.status != http.StatusOK {
+					t.Errorf("%v, %v", a, err)
+				}
+			})
+		}
+		group.Wait()
+		if took := time.Since(start); took > p.allowed(60)*105/100 || p.refused > 40 {
+			t.Errorf("%v and %d refusals, want %v and few", took, p.refused, p.allowed(60))
+		}
+	})
+}
+
 func TestSkewedClock(t *testing.T) {
 	for _, skew := range []time.Duration{5400 * time.Millisecond, -7300 * time.Millisecond, -3 * time.Hour, 24 * time.Hour} {
 		t.Run(skew.String(), func(t *testing.T) {
@@ -306,12 +359,12 @@ func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return
 
 // BenchmarkLimiter measures the way of a call that does not have to wait.
 func BenchmarkLimiter(b *testing.B) {
-	for name, limit := range map[string]int{"no limit known": 0, "limit known": 1 << 40} {
+	for name, limit := range map[string]int{"no limit known": 0, "limit known": mostLimit} {
 		b.Run(name, func(b *testing.B) {
 			l := newLimiter()
 			l.management.careful = 0
 			l.management.limit, l.management.gain, l.management.left = limit, limit, limit
-			r, a := aCall(manages, urgent, 0), &answer{status: http.StatusNotFound, header: http.Header{}}
+			r, a := aCall(manages, urgent, 0), &answer{status: http.StatusNotFound, header: http.Header{"Date": {"Sat, 01 Jan 2000 00:00:00 GMT"}}}
 			b.ReportAllocs()
 			for b.Loop() {
 				permits, err := l.admit(b.Context(), r, l.order())

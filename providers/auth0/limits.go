@@ -2,6 +2,7 @@ package auth0
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,23 +31,26 @@ const (
 // the tenant's; the smallest that is documented for a tenant is 300.
 const mostOfOne = 100
 
-// buckets returns those a call goes through, one after the other.
-func (l *limiter) buckets(k kind) []*bucket {
+// buckets returns those a call goes through, one after the other; nil for none.
+func (l *limiter) buckets(k kind) [2]*bucket {
 	switch k {
 	case manages:
-		return []*bucket{l.management}
+		return [2]*bucket{l.management}
 	case grantsToken, renewsToken:
-		return []*bucket{l.token, l.authentication}
+		return [2]*bucket{l.token, l.authentication}
 	case mails:
-		return []*bucket{l.mail, l.authentication}
+		return [2]*bucket{l.mail, l.authentication}
 	}
-	return []*bucket{l.authentication}
+	return [2]*bucket{l.authentication}
 }
 
 // admit waits until the call may go. An error is ctx's.
 func (l *limiter) admit(ctx context.Context, r *request, order int) ([2]permit, error) {
 	var permits [2]permit
 	for i, b := range l.buckets(r.kind) {
+		if b == nil {
+			break
+		}
 		var err error
 		if permits[i], err = l.enter(ctx, b, r.lane, order); err != nil {
 			l.cancel(permits)
@@ -74,7 +78,9 @@ func (l *limiter) cancel(permits [2]permit) {
 func (l *limiter) estimate(r *request) time.Duration {
 	longest := time.Duration(0)
 	for _, b := range l.buckets(r.kind) {
-		longest = max(longest, l.room(b, r.lane))
+		if b != nil {
+			longest = max(longest, l.room(b, r.lane))
+		}
 	}
 	return longest
 }
@@ -139,6 +145,9 @@ func (l *limiter) learn(permits [2]permit, r *request, a *answer, now time.Time,
 // says that it is full.
 func (s limits) pause(now time.Time, try int) time.Duration {
 	full := max(s.reset.Sub(now), 0)
+	if s.asked {
+		return full
+	}
 	return max(min(full, max(full/time.Duration(s.limit), ownPause(try))), firstPause)
 }
 
@@ -159,30 +168,39 @@ func (l *limiter) unsaid(permits [2]permit, r *request, a *answer, again bool, n
 		}
 		return 0, false
 	}
+	asked := upstream.ParseRetryAfter(a.header.Get("Retry-After"), a.got)
 	if r.kind == manages {
-		l.management.pause(permits[0], now)
+		l.management.pause(permits[0], now, asked)
 		return 0, true
 	}
-	return ownPause(try), true
+	return cmp.Or(asked, ownPause(try)), true
 }
+
+// mostLimit is a limit that is as good as any larger one.
+const mostLimit = 1_000_000
 
 // limits are what an answer says of a bucket.
 type limits struct {
 	limit, left int
 	reset       time.Time // on our clock
+	asked       bool      // to come back at reset, and not before
 }
 
 // said returns what an answer says of limits. A Retry-After goes before x-ratelimit-reset.
 func (l *limiter) said(a *answer) (limits, bool) {
+	if a.header.Get("X-Ratelimit-Limit") == "" {
+		return limits{}, false
+	}
 	limit, err := strconv.Atoi(a.header.Get("X-Ratelimit-Limit"))
 	left, err2 := strconv.Atoi(a.header.Get("X-Ratelimit-Remaining"))
 	reset, err3 := strconv.ParseInt(a.header.Get("X-Ratelimit-Reset"), 10, 64)
 	if err != nil || err2 != nil || err3 != nil || limit < 1 || left < 0 {
 		return limits{}, false
 	}
+	limit = min(limit, mostLimit)
 	s := limits{limit: limit, left: min(left, limit), reset: l.skew.local(time.Unix(reset, 0))}
 	if asked := upstream.ParseRetryAfter(a.header.Get("Retry-After"), a.got); asked > 0 && a.status == http.StatusTooManyRequests {
-		s.reset = a.got.Add(asked)
+		s.reset, s.asked = a.got.Add(asked), true
 	}
 	return s, true
 }
