@@ -2,6 +2,7 @@ package auth0test
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -59,6 +60,30 @@ func TestManagementAnswers(t *testing.T) {
 	d.want("end refresh tokens", d.manage("DELETE", "/users/"+ada+"/refresh-tokens", ""), 202, "{}")
 	d.want("ended", d.refresh(d.text(session, "refresh_token")), 403, "")
 	d.want("sessions", d.manage("GET", "/users/"+ada+"/sessions?take=50", ""), 200, `{"sessions":[]}`)
+}
+
+// TestNotEnabled: a client that the connection is not switched on for makes no users.
+func TestNotEnabled(t *testing.T) {
+	d := open(t, Config{NotEnabled: true})
+	d.want("create", d.manage("POST", "/users", `{"connection":"`+Connection+`","email":"ada@example.com","password":"`+horse+`"}`), 400,
+		"Connection must be enabled for this client to perform single user creation and signup operations (client_id: "+ManagementClientID+" - connection: "+Connection+")")
+	d.want("the connection", d.manage("GET", "/connections", ""), 200, `"enabled_clients":["`+ClientID+`","`+PublicClientID+`"]`)
+	d.want("sign up", d.post("/dbconnections/signup", map[string]any{"client_id": ClientID, "connection": Connection, "email": "ada@example.com", "password": horse}), 200, "ada@example.com")
+}
+
+// TestIDsInPaths: the escaped path is what leads to a user.
+func TestIDsInPaths(t *testing.T) {
+	d := open(t, Config{})
+	for i, id := range []string{"a/b", "a/../b", "..", "//", "a%2Fb", "a?b#c", "a+b", "ä|ö", "auth0|x"} {
+		body := fmt.Sprintf(`{"connection":%q,"email":"u%d@example.com","password":%q,"user_id":%q}`, Connection, i, horse, id)
+		d.want("create "+id, d.manage("POST", "/users", body), 201, "")
+		path := "/users/" + url.PathEscape("auth0|"+id)
+		d.want("read "+id, d.manage("GET", path, ""), 200, fmt.Sprintf(`"email":"u%d@example.com"`, i))
+		d.want("change "+id, d.manage("PATCH", path, `{"blocked":true}`), 200, `"blocked":true`)
+		d.want("blocks of "+id, d.manage("GET", "/user-blocks/"+url.PathEscape("auth0|"+id), ""), 200, "")
+		d.want("delete "+id, d.manage("DELETE", path, ""), 204, "")
+		d.want("read "+id+" again", d.manage("GET", path, ""), 404, "inexistent_user")
+	}
 }
 
 // TestPlannedAnswers: refusals by plan have the shape of their API.

@@ -22,6 +22,7 @@ func (c *call) authorize() error {
 	}
 	scope, _ := claims["scope"].(string)
 	c.granted = strings.Fields(scope)
+	c.caller, _ = claims["azp"].(string)
 	for _, enough := range c.route.scopes {
 		if slices.Contains(c.granted, enough) {
 			return nil

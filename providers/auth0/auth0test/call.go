@@ -17,6 +17,7 @@ type call struct {
 	bucket  *bucket  // whose headers the answer has; nil for none
 	refund  bool     // what was taken from the bucket goes back once the answer is made
 	granted []string // scopes of the Management API's token
+	caller  string   // id of the client that has the Management API's token
 }
 
 // do works on a request, alone.

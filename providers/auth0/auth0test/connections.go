@@ -4,9 +4,13 @@ import "net/http"
 
 // connection is the database of users, as the API shows it.
 func (t *Tenant) connection() map[string]any {
+	enabled := []any{ClientID, ManagementClientID, PublicClientID}
+	if t.cfg.NotEnabled {
+		enabled = []any{ClientID, PublicClientID}
+	}
 	return map[string]any{
 		"id": ConnectionID, "name": Connection, "strategy": "auth0", "is_domain_connection": false, "realms": []any{Connection},
-		"enabled_clients": []any{ClientID, ManagementClientID, PublicClientID},
+		"enabled_clients": enabled,
 		"options": map[string]any{
 			"requires_username": !t.cfg.NoUsernames, "import_mode": false, "passwordPolicy": "low", "brute_force_protection": true,
 			"strategy_version": 2, "password_complexity_options": map[string]any{"min_length": 8}, "configuration": map[string]any{},

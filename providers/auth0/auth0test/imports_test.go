@@ -154,6 +154,9 @@ func TestImportRows(t *testing.T) {
 		"a bad email":                  {`{"email":"eve"}`, true, "INVALID_FORMAT", nil},
 		"no email":                     {`{"username":"eve"}`, true, "OBJECT_REQUIRED", nil},
 		"a wrong type":                 {`{"email":"eve@example.com","blocked":"no"}`, true, "INVALID_TYPE", nil},
+		"an unknown algorithm":         {`{"email":"eve@example.com","custom_password_hash":{"algorithm":"rot13","hash":{"value":"x"}}}`, true, "ENUM_MISMATCH", nil},
+		"no factors":                   {`{"email":"eve@example.com","mfa_factors":[]}`, true, "ARRAY_LENGTH_SHORT", nil},
+		"too many factors":             {`{"email":"eve@example.com","mfa_factors":[1,2,3,4,5,6,7,8,9,0,1]}`, true, "ARRAY_LENGTH_LONG", nil},
 		"a password":                   {`{"email":"eve@example.com","password":"Correct-Horse-7"}`, true, "NOT_PASSED", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -197,6 +200,9 @@ func TestImportedPassword(t *testing.T) {
 		t.Errorf("content type %s", kind)
 	}
 	d.want("a wrong password", d.login("ada@example.com", horse), 403, "")
+	d.user("eve")
+	d.importUsers(`[{"email":"eve@example.com","custom_password_hash":{"algorithm":"md5","hash":{"value":"`+strings.Repeat("0", 32)+`"}}}]`, true)
+	d.want("the password before a hash that was brought up to date", d.login("eve", horse), 403, "")
 	d.want("without a password", d.importUsers(`[{"email":"bob@example.com"}]`, false), 202, "")
 	d.want("any", d.login("bob@example.com", "x"), 403, "")
 }

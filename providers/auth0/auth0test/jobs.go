@@ -105,9 +105,11 @@ func (t *Tenant) step(j *job) {
 	switch {
 	case j.details != "":
 		j.status = failed
+		j.forget()
 		return
 	case j.due(t.cfg.ImportRate).After(at):
 		j.status, j.details = failed, "The job took longer than two hours."
+		j.forget()
 		return
 	}
 	if j.done < len(j.rows) {
@@ -116,7 +118,14 @@ func (t *Tenant) step(j *job) {
 	}
 	if j.done == len(j.rows) {
 		j.status = completed
+		j.forget()
 	}
+}
+
+// forget lets go of what a job has no use for when it is over, but for how many rows it had.
+func (j *job) forget() {
+	clear(j.rows)
+	j.provided = nil
 }
 
 // shown is the job as the API shows it.

@@ -1,6 +1,7 @@
 package auth0test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -57,22 +58,20 @@ func (q ids) matches(doc map[string]any) bool {
 // anyCase are the fields that match in any case.
 var anyCase = []string{"email", "name", "given_name", "family_name", "nickname"}
 
+// matching reports whether a value of a field of doc fits what is wanted, both as they are
+// compared.
+func matching(doc map[string]any, path []string, wanted string, fits func(text, wanted string) bool) bool {
+	as := func(text string) string { return text }
+	if len(path) == 1 && slices.Contains(anyCase, path[0]) {
+		as = strings.ToLower
+	}
+	return slices.ContainsFunc(valuesAt(doc, path), func(value any) bool { return fits(as(textOf(value)), as(wanted)) })
+}
+
 func (q term) matches(doc map[string]any) bool {
-	wanted := q.value
-	fold := len(q.path) == 1 && slices.Contains(anyCase, q.path[0])
-	if fold {
-		wanted = strings.ToLower(wanted)
-	}
-	for _, value := range valuesAt(doc, q.path) {
-		text := textOf(value)
-		if fold {
-			text = strings.ToLower(text)
-		}
-		if text == wanted || q.prefix && strings.HasPrefix(text, wanted) {
-			return true
-		}
-	}
-	return false
+	return matching(doc, q.path, q.value, func(text, wanted string) bool {
+		return text == wanted || q.prefix && strings.HasPrefix(text, wanted)
+	})
 }
 
 func (q span) matches(doc map[string]any) bool {
@@ -93,19 +92,12 @@ func (q span) matches(doc map[string]any) bool {
 
 // compareValues compares a value with an end of a range: numbers as such, all else as text.
 func compareValues(value any, end string) int {
-	text := textOf(value)
-	a, errA := strconv.ParseFloat(text, 64)
-	b, errB := strconv.ParseFloat(end, 64)
-	if _, isText := value.(string); isText || errA != nil || errB != nil {
-		return strings.Compare(text, end)
+	a, isNumber := numberOf(value)
+	b, err := strconv.ParseFloat(end, 64)
+	if !isNumber || err != nil {
+		return strings.Compare(textOf(value), end)
 	}
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
+	return cmp.Compare(a, b)
 }
 
 // valuesAt returns the values of a field, of which an array has several.

@@ -129,7 +129,11 @@ func (p *luceneParser) fielded() (query, error) {
 		return nil, errQuery
 	}
 	if field == "_exists_" {
-		return exists{strings.Split(unescape(p.next()), ".")}, nil
+		wanted := unescape(p.next())
+		if wanted == "" || strings.ContainsAny(wanted, special) {
+			return nil, errQuery
+		}
+		return exists{strings.Split(wanted, ".")}, nil
 	}
 	if p.accept("(") {
 		q, err := p.any(field)

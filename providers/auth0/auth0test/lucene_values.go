@@ -53,13 +53,9 @@ type containing struct {
 }
 
 func (q containing) matches(doc map[string]any) bool {
-	for _, value := range valuesAt(doc, q.path) {
-		text, wanted := strings.ToLower(textOf(value)), strings.ToLower(q.value)
-		if strings.HasSuffix(text, wanted) || !q.atEnd && strings.Contains(text, wanted) {
-			return true
-		}
-	}
-	return false
+	return matching(doc, q.path, q.value, func(text, wanted string) bool {
+		return strings.HasSuffix(text, wanted) || !q.atEnd && strings.Contains(text, wanted)
+	})
 }
 
 func (p *luceneParser) afterColon() string {

@@ -32,6 +32,15 @@ func TestLinksOfMails(t *testing.T) {
 	d.want("login", d.login("ada", "Another-Horse-8"), 200, "")
 }
 
+// TestLongTicket: a life that is too long for a duration is a long one.
+func TestLongTicket(t *testing.T) {
+	d := open(t, Config{})
+	id := strings.ReplaceAll(d.user("ada"), "%7C", "|")
+	got := d.manage("POST", "/tickets/password-change", `{"user_id":"`+id+`","ttl_sec":9223372036854775807}`)
+	d.want("ticket", got, 201, "")
+	d.want("form", d.send("GET", path(d.text(got, "ticket")), "", ""), 200, "<form")
+}
+
 func TestTickets(t *testing.T) {
 	d := open(t, Config{})
 	id := strings.ReplaceAll(d.user("ada"), "%7C", "|")

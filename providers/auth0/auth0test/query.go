@@ -14,9 +14,9 @@ import (
 func invalidQuery(reason, property string) *reply {
 	message := "Query validation error: '" + reason + "'"
 	if property != "" {
-		message += " on property " + property
+		message += " on property " + property + "."
 	}
-	return refuse(http.StatusBadRequest, "invalid_query_string", message+".")
+	return refuse(http.StatusBadRequest, "invalid_query_string", message)
 }
 
 // onlyParameters refuses a query with others than these.
@@ -96,6 +96,9 @@ func (c *call) number(name, about string, fallback, least, most int) (int, error
 	return n, nil
 }
 
+// lastPage is far behind every list, and leaves room to multiply it by the size of a page.
+const lastPage = 1 << 40
+
 // A paging is which part of a list is asked for.
 type paging struct {
 	page, size int
@@ -104,16 +107,16 @@ type paging struct {
 
 // paging reads the parameters of a page of at least the given size.
 func (c *call) paging(least int) (paging, error) {
-	page, err := c.number("page", "Page index of the results to return. First page is 0.", 0, 0, 0)
+	page, err := c.number("page", "Page index of the results to return. First page is 0", 0, 0, 0)
 	if err != nil {
 		return paging{}, err
 	}
-	size, err := c.number("per_page", "Number of results per page. Defaults to 50.", 50, least, 100)
+	size, err := c.number("per_page", "Number of results per page. Defaults to 50", 50, least, 100)
 	if err != nil {
 		return paging{}, err
 	}
 	totals, err := c.flag("include_totals", false)
-	return paging{page, size, totals}, err
+	return paging{min(page, lastPage), size, totals}, err
 }
 
 // list answers with a page of items, called name when there are totals.

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"strings"
 	"time"
+
+	"user-manager/secret"
 )
 
 // A rowFailure is a row of an import that was not done, with the reasons.
@@ -31,6 +33,9 @@ const (
 	tooLong          = "MAX_LENGTH"
 	missing          = "OBJECT_REQUIRED"
 	notPassed        = "NOT_PASSED"
+	tooMany          = "ARRAY_LENGTH_LONG"
+	tooFew           = "ARRAY_LENGTH_SHORT"
+	noSuch           = "ENUM_MISMATCH"
 )
 
 // land does a row of an import.
@@ -144,7 +149,7 @@ func (t *Tenant) upsert(a *account, row map[string]any, at time.Time) {
 	}
 	doc["updated_at"] = stamp(at)
 	t.users.put(a, doc, at)
-	if hash := bcryptOf(row); hash != "" {
-		a.hash = hash
+	if row["custom_password_hash"] != nil {
+		a.password, a.hash = secret.Text{}, bcryptOf(row)
 	}
 }

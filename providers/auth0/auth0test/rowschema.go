@@ -2,6 +2,7 @@ package auth0test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -46,13 +47,28 @@ func checkRow(row map[string]any) []rowError {
 	if row["password_hash"] != nil && row["custom_password_hash"] != nil {
 		add(notPassed, "password_hash", "Only one of password_hash and custom_password_hash may be given")
 	}
-	if factors, ok := row["mfa_factors"].([]any); ok && (len(factors) < 1 || len(factors) > 10) {
-		add("ARRAY_LENGTH_LONG", "mfa_factors", "Array must have 1 to 10 elements")
+	if algorithm, wrong := unknownAlgorithm(row); wrong {
+		add(noSuch, "custom_password_hash.algorithm", "No enum match for: "+algorithm)
+	}
+	switch factors, ok := row["mfa_factors"].([]any); {
+	case ok && len(factors) < 1:
+		add(tooFew, "mfa_factors", "Array is too short (0), minimum 1")
+	case len(factors) > 10:
+		add(tooMany, "mfa_factors", fmt.Sprintf("Array is too long (%d), maximum 10", len(factors)))
 	}
 	if err := checkMetadata(row); err != nil {
 		errs = append(errs, rowError{Code: notPassed, Message: "Metadata has a property name that is not allowed"})
 	}
 	return errs
+}
+
+var algorithms = []string{"argon2", "bcrypt", "hmac", "ldap", "md4", "md5", "sha1", "sha256", "sha512", "pbkdf2", "scrypt"}
+
+// unknownAlgorithm reports a custom_password_hash of no known algorithm.
+func unknownAlgorithm(row map[string]any) (string, bool) {
+	custom, ok := row["custom_password_hash"].(map[string]any)
+	algorithm := textOrEmpty(custom["algorithm"])
+	return algorithm, ok && !slices.Contains(algorithms, algorithm)
 }
 
 // codeOf returns the code of a reason that a property is wrong.

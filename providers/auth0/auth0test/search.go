@@ -2,7 +2,9 @@ package auth0test
 
 import (
 	"cmp"
+	"encoding/json"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -74,6 +76,10 @@ func (c *call) search() ([]map[string]any, error) {
 	return found, c.order(found)
 }
 
+const sortPattern = `^[a-zA-Z0-9_.]+:(1|-1)$`
+
+var sortForm = regexp.MustCompile(sortPattern)
+
 // order sorts documents as "sort" says.
 func (c *call) order(docs []map[string]any) error {
 	text := c.URL.Query().Get("sort")
@@ -81,11 +87,11 @@ func (c *call) order(docs []map[string]any) error {
 		return nil
 	}
 	field, direction, _ := strings.Cut(text, ":")
-	if direction != "1" && direction != "-1" || strings.Contains(field, "_metadata") {
-		return invalidQuery("String does not match pattern ^[a-zA-Z0-9_.]+:(1|-1)$: "+text, "sort")
+	if !sortForm.MatchString(text) || strings.Contains(field, "_metadata") {
+		return invalidQuery("String does not match pattern "+sortPattern+": "+text, "sort")
 	}
 	slices.SortStableFunc(docs, func(a, b map[string]any) int {
-		order := cmp.Compare(first(a, field), first(b, field))
+		order := compareFirst(first(a, field), first(b, field))
 		if direction == "-1" {
 			return -order
 		}
@@ -94,10 +100,39 @@ func (c *call) order(docs []map[string]any) error {
 	return nil
 }
 
-// first returns the first value of a field as text.
-func first(doc map[string]any, field string) string {
+// first returns the first value of a field, nil for none.
+func first(doc map[string]any, field string) any {
 	for _, value := range valuesAt(doc, strings.Split(field, ".")) {
-		return textOf(value)
+		return value
 	}
-	return ""
+	return nil
+}
+
+// compareFirst compares numbers as such, and all else as text. What is not there comes first.
+func compareFirst(a, b any) int {
+	x, isX := numberOf(a)
+	y, isY := numberOf(b)
+	switch {
+	case a == nil && b == nil:
+		return 0
+	case a == nil:
+		return -1
+	case b == nil:
+		return 1
+	case isX && isY:
+		return cmp.Compare(x, y)
+	}
+	return cmp.Compare(textOf(a), textOf(b))
+}
+
+// numberOf returns a number of a document.
+func numberOf(v any) (float64, bool) {
+	switch v := v.(type) {
+	case int:
+		return float64(v), true
+	case json.Number:
+		n, err := v.Float64()
+		return n, err == nil
+	}
+	return 0, false
 }

@@ -108,6 +108,9 @@ func TestQueries(t *testing.T) {
 			`created_at:{* TO 2000-01-02T00:00:00.000Z}`:          {"ada"},
 			`(username:ada OR username:bob) AND NOT blocked:true`: {"ada"},
 			`user_metadata.color:red`:                             {"bob"},
+			`app_metadata.plan.level:*old`:                        {"bob"},
+			`app_metadata.plan.level:*OLD`:                        {},
+			`email:*BOB*`:                                         {"bob"},
 		} {
 			if diff := cmp.Diff(want, d.find(q, "")); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", q, diff)
@@ -116,7 +119,7 @@ func TestQueries(t *testing.T) {
 		if diff := cmp.Diff([]string{"ada", "bob"}, d.find("user_id:*", "&sort=created_at:1&per_page=2")); diff != "" {
 			t.Errorf("sorted (-want +got):\n%s", diff)
 		}
-		for _, q := range []string{`email:`, `"ada"`, `ada`, `(email:ada`, `email:"ada`, `email:*ex`, `user_metadata.color:r*`, `created_at:[1`, `AND`, `email:a OR`, `)`} {
+		for _, q := range []string{`email:`, `"ada"`, `ada`, `(email:ada`, `email:"ada`, `email:*ex`, `user_metadata.color:r*`, `created_at:[1`, `AND`, `email:a OR`, `)`, `_exists_:`, `_exists_:(`} {
 			d.want(q, d.manage("GET", "/users?q="+url.QueryEscape(q), ""), 400, "invalid_query_string")
 		}
 	})
@@ -141,11 +144,41 @@ func TestPages(t *testing.T) {
 	d.want("beyond 1000", d.manage("GET", "/users?per_page=100&page=10", ""), 400, "invalid_paging")
 	d.want("over 1000 in part", d.manage("GET", "/users?per_page=99&page=10", ""), 400, "invalid_paging")
 	d.want("too large a page", d.manage("GET", "/users?per_page=101", ""), 400,
-		"Query validation error: 'Value 101 is greater than maximum 100' on property per_page (Number of results per page. Defaults to 50.).")
+		"Query validation error: 'Value 101 is greater than maximum 100' on property per_page (Number of results per page. Defaults to 50).")
 	d.want("no users", d.manage("GET", "/users?per_page=0&include_totals=true", ""), 200, `"users":[]`)
 	d.want("an unknown parameter", d.manage("GET", "/users?x=1", ""), 400, "'Additional properties not allowed: x'")
 	d.want("an old engine", d.manage("GET", "/users?q=email:*&search_engine=v2", ""), 400, "not allowed to use search_engine=v2")
 	d.want("unknown fields", d.manage("GET", "/users?fields=email,shoe", ""), 400, "does not match pattern")
 	d.want("fields", d.manage("GET", "/users?fields=email&per_page=1", ""), 200, `[{"email":"u1049@example.com"}]`)
 	d.want("a long URL", d.manage("GET", "/users?q="+strings.Repeat("x", 9000), ""), 414, "")
+}
+
+// TestSort: numbers are sorted as numbers, and who has none comes first.
+func TestSort(t *testing.T) {
+	d := open(t, Config{})
+	for name, logins := range map[string]int{"ada": 10, "bob": 2, "cyd": 0} {
+		d.user(name)
+		for range logins {
+			d.login(name, horse)
+		}
+	}
+	if diff := cmp.Diff([]string{"cyd", "bob", "ada"}, d.find("user_id:*", "&sort=logins_count:1")); diff != "" {
+		t.Errorf("upwards (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"ada", "bob", "cyd"}, d.find("user_id:*", "&sort=logins_count:-1")); diff != "" {
+		t.Errorf("downwards (-want +got):\n%s", diff)
+	}
+	for _, sort := range []string{":1", "email", "email:2", "user_metadata.a:1", "e!:1"} {
+		d.want(sort, d.manage("GET", "/users?sort="+url.QueryEscape(sort), ""), 400, "on property sort.")
+	}
+}
+
+// TestFarPages: pages far behind the end are answered as any other.
+func TestFarPages(t *testing.T) {
+	d := open(t, Config{})
+	const far = "page=9223372036854775807"
+	d.want("users", d.manage("GET", "/users?"+far, ""), 400, "invalid_paging")
+	d.want("connections", d.manage("GET", "/connections?"+far, ""), 200, "[]")
+	d.want("credentials", d.manage("GET", "/device-credentials?type=refresh_token&"+far, ""), 200, "[]")
+	d.want("an unknown parameter", d.manage("GET", "/users?x=1&y=2", ""), 400, `"message":"Query validation error: 'Additional properties not allowed: x,y'"`)
 }

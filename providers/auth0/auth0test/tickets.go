@@ -23,6 +23,9 @@ const (
 // ticketLife is how long a link works unless told otherwise.
 const ticketLife = 432_000 * time.Second
 
+// longestTicket is in seconds, and longer than anybody waits.
+const longestTicket = 1 << 32
+
 // newTicket returns a link for a user.
 func (t *Tenant) newTicket(kind, user string, expires time.Time, verify bool) string {
 	value := randomLetters(32)
@@ -97,7 +100,7 @@ func makeTicket(c *call, s schema, kind string) (*reply, error) {
 	life := ticketLife
 	if seconds, ok := in["ttl_sec"].(interface{ Int64() (int64, error) }); ok {
 		if n, err := seconds.Int64(); err == nil && n > 0 {
-			life = time.Duration(n) * time.Second
+			life = time.Duration(min(n, longestTicket)) * time.Second
 		}
 	}
 	link := c.tenant.newTicket(kind, a.id, c.now.Add(life), kind == verificationMail || in["mark_email_as_verified"] == true)

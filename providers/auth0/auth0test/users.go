@@ -59,6 +59,9 @@ func (c *call) checkNewUser(in map[string]any) error {
 	switch {
 	case in["connection"] != Connection:
 		return invalid("Connection does not exist.")
+	case c.tenant.cfg.NotEnabled && c.caller == ManagementClientID:
+		return refuse(http.StatusBadRequest, "", "Connection must be enabled for this client to perform single user creation and signup operations (client_id: "+
+			c.caller+" - connection: "+Connection+")")
 	case named && c.tenant.cfg.NoUsernames:
 		return invalid("Cannot set username for connection without requires_username.")
 	case !hasIdentifier(in):
