@@ -30,7 +30,9 @@ func routes(tenant *auth0test.Tenant, plan *faults.Plan) http.Handler {
 		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16))
 		decoder.DisallowUnknownFields()
 		err := decoder.Decode(&o)
-		if err == nil {
+		if err != nil {
+			err = fmt.Errorf(`must be a JSON object such as {"fault": "status 429"}: %w`, err)
+		} else {
 			err = o.carryOut(plan)
 		}
 		if err != nil {

@@ -28,6 +28,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
@@ -59,26 +60,30 @@ type options struct {
 	tenant   auth0test.Config
 }
 
-// parse reads the command line. It writes help and mistakes to stderr.
+// parse reads the command line. It writes help to stderr.
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	set := flag.NewFlagSet("tenant", flag.ContinueOnError)
-	set.SetOutput(stderr)
+	set.SetOutput(io.Discard) // mistakes are told by the error
+	set.Usage = func() {}
 	set.StringVar(&o.addr, "addr", "127.0.0.1:4000", "where to listen")
 	set.BoolVar(&o.anywhere, "anywhere", false, "listen on other interfaces than loopback too: everybody who gets there is let in")
+	set.StringVar(&o.tenant.Domain, "domain", "", "base `URL` by which others get here, such as http://tenant:4000; unset: http:// and the address.\n"+
+		"It is in tokens and links, and AUTH0_DOMAIN must be exactly this")
 	set.StringVar(&o.limits, "limits", "free", `"free": the limits of the free plan; "none"`)
 	set.Float64Var(&o.tenant.ImportRate, "import-rate", 100, "rows a second that an import job does; 0: it is done at once")
 	set.DurationVar(&o.tenant.IndexLag, "index-lag", time.Second, "how late searches see a change")
 	set.StringVar(&o.seed, "seed", "", "a JSON file with an array of users to begin with, each as for POST /api/v2/users")
 	set.BoolVar(&o.tenant.OneClient, "one-client", false, "the application may use the Management API too")
-	set.Usage = func() {
-		fmt.Fprint(stderr, usage)
-		set.PrintDefaults()
-	}
-	if err := set.Parse(args); err != nil {
-		return options{}, err
-	}
+	err := set.Parse(args)
 	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stderr, usage)
+		set.SetOutput(stderr)
+		set.PrintDefaults()
+		return options{}, err
+	case err != nil:
+		return options{}, fmt.Errorf("%w; -help has all flags", err)
 	case set.NArg() > 0:
 		return options{}, fmt.Errorf("unknown argument %q", set.Arg(0))
 	case o.limits == "free":
@@ -86,20 +91,35 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	case o.limits != "none":
 		return options{}, errors.New(`-limits: must be "free" or "none"`)
 	}
+	if !isBase(o.tenant.Domain) {
+		return options{}, errors.New("-domain: must be a URL such as http://tenant:4000, without a path")
+	}
 	return o, nil
 }
 
-const usage = `A stand-in of an Auth0 tenant, with its state in memory.
+// isBase reports whether a base URL is one that a user manager can be given, or none.
+func isBase(domain string) bool {
+	u, err := url.Parse(domain)
+	return domain == "" || err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && domain == u.Scheme+"://"+u.Host
+}
+
+const usage = `A stand-in of an Auth0 tenant, with its state in memory. It prints the settings of a user
+manager that uses it, and ends by Ctrl-C.
 
 Beside the APIs of a tenant:
   GET    /_mails           the mails it would have sent, with their links, which work
   GET    /_seen            requests by route, 429s by limit, import jobs
   GET    /_faults          the calls so far, by name
-  POST   /_faults          lets a call fail: {"fault": "status 429", "call": 2}
-                           "fault": status 500, status 503, status 429, unreachable, timeout,
-                           answer dropped, work done late; "call" is counted from now and 1
-                           when left out; "always": true goes on until DELETE;
-                           {"delay": "3s"} instead of a fault holds an answer back
+  POST   /_faults          lets the next call fail, whichever it is:
+                             curl localhost:4000/_faults -d '{"fault": "status 429"}'
+                             "fault":  "status 500", "status 503", "status 429": refused;
+                                       "unreachable": no answer, at once;
+                                       "timeout": no answer, until the client gives up;
+                                       "answer dropped": done, but no answer;
+                                       "work done late": no answer, and done at /_faults/deliver
+                             "call":   2 for the second call from now, and so on
+                             "always": true for all calls from that one on
+                             "delay":  "3s" instead of "fault": done, and answered that late
   DELETE /_faults          nothing goes wrong any more
   POST   /_faults/deliver  does the work of calls with "work done late"
 
@@ -116,17 +136,29 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if at := ln.Addr().(*net.TCPAddr); !o.anywhere && !at.IP.IsLoopback() {
-		return errors.Join(fmt.Errorf("-addr: %s is no loopback address; -anywhere allows it", o.addr), ln.Close())
+	if err := o.settle(ln.Addr().(*net.TCPAddr)); err != nil {
+		return errors.Join(err, ln.Close())
 	}
-	base := "http://" + ln.Addr().String()
-	o.tenant.Domain, o.tenant.Faults = base, faults.NewPlan()
+	o.tenant.Faults = faults.NewPlan()
 	tenant := auth0test.New(o.tenant)
 	if err := sow(tenant, o.seed); err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	printSettings(stdout, base, o.tenant.OneClient)
+	printSettings(stdout, o.tenant.Domain, o.tenant.OneClient)
 	return serve(ctx, ln, routes(tenant, o.tenant.Faults), stderr)
+}
+
+// settle refuses an address that is not allowed, and makes it the domain if there is no other.
+func (o *options) settle(at *net.TCPAddr) error {
+	switch {
+	case !at.IP.IsLoopback() && !o.anywhere:
+		return fmt.Errorf("-addr: %s is no loopback address; -anywhere allows it", o.addr)
+	case at.IP.IsUnspecified() && o.tenant.Domain == "":
+		return fmt.Errorf("-domain: must be given, since %s is no address to get to", o.addr)
+	case o.tenant.Domain == "":
+		o.tenant.Domain = "http://" + at.String()
+	}
+	return nil
 }
 
 // sow makes the users of a file; "" is none.
@@ -159,10 +191,12 @@ func printSettings(w io.Writer, base string, oneClient bool) {
 	}
 }
 
-// grace is how long requests under way may take when the command is to end.
-const grace = 5 * time.Second
+// grace is how long requests under way may take when the command is to end. None does: what
+// waits by plan is let go, and all else is in memory.
+const grace = time.Second
 
-// serve answers until ctx is done, and then waits for the requests under way.
+// serve answers until ctx is done, and then waits for the requests under way. Connections that
+// are still there are closed, such as one that was opened ahead of need.
 func serve(ctx context.Context, ln net.Listener, h http.Handler, stderr io.Writer) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // of requests
 	defer end()
@@ -175,7 +209,11 @@ func serve(ctx context.Context, ln net.Listener, h http.Handler, stderr io.Write
 		end() // whoever waits by plan waits no more
 		deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
-		over <- server.Shutdown(deadline)
+		err := server.Shutdown(deadline)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = server.Close()
+		}
+		over <- err
 	})
 	err := server.Serve(ln)
 	if stop() || !errors.Is(err, http.ErrServerClosed) {

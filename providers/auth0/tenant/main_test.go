@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"flag"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -77,8 +80,12 @@ func TestRunRefuses(t *testing.T) {
 		want string
 	}{
 		"another interface": {[]string{"-addr", "0.0.0.0:0"}, "no loopback address"},
+		"no way there":      {[]string{"-addr", "0.0.0.0:0", "-anywhere"}, "-domain: must be given"},
 		"unknown limits":    {[]string{"-limits", "some"}, "-limits"},
 		"an argument":       {[]string{"now"}, "unknown argument"},
+		"a strange flag":    {[]string{"-adr", "127.0.0.1:0"}, "-adr; -help has all flags"},
+		"a bare domain":     {[]string{"-domain", "tenant:4000"}, "-domain"},
+		"a domain's path":   {[]string{"-domain", "http://tenant:4000/"}, "-domain"},
 		"a missing seed":    {[]string{"-addr", "127.0.0.1:0", "-seed", filepath.Join(t.TempDir(), "x")}, "no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -87,6 +94,66 @@ func TestRunRefuses(t *testing.T) {
 				t.Errorf("run: %v, want %q in it", err, test.want)
 			}
 		})
+	}
+}
+
+// TestRunEndsBesideIdleConnections: a connection without a request does not keep the command.
+func TestRunEndsBesideIdleConnections(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	idle, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer idle.Close()
+	over := make(chan error, 1)
+	go func() { over <- serve(ctx, ln, http.NotFoundHandler(), t.Output()) }() // the test waits for it
+	res, err := http.Get("http://" + ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close() // by now the first connection was accepted
+	http.DefaultClient.CloseIdleConnections()
+	stop()
+	if err := <-over; err != nil {
+		t.Errorf("serve: %v", err)
+	}
+}
+
+// TestDomain: tokens and links are of the domain that others know.
+func TestDomain(t *testing.T) {
+	o, err := parse([]string{"-domain", "http://tenant:4000", "-limits", "none"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	form := url.Values{
+		"grant_type": {"client_credentials"}, "client_id": {auth0test.ManagementClientID}, "client_secret": {auth0test.ManagementClientSecret},
+		"audience": {"http://tenant:4000/api/v2/"},
+	}
+	r := httptest.NewRequestWithContext(t.Context(), "POST", "/oauth/token", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	auth0test.New(o.tenant).ServeHTTP(w, r)
+	if w.Code != http.StatusOK {
+		t.Errorf("a token for that domain: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	var help bytes.Buffer
+	if _, err := parse([]string{"-help"}, &help); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("parse: %v", err)
+	}
+	for _, fault := range faults.All() {
+		if !strings.Contains(help.String(), `"`+fault.String()+`"`) {
+			t.Errorf("the help does not name %q", fault)
+		}
+	}
+	if !strings.Contains(help.String(), "-limits") {
+		t.Errorf("the help has no flags: %s", help.String())
 	}
 }
 
@@ -115,6 +182,7 @@ func TestDesk(t *testing.T) {
 		{"POST", "/_faults", `{"delay":"x"}`, 400},
 		{"POST", "/_faults", `{"fault":"x"}`, 400},
 		{"POST", "/_faults", `{"faults":1}`, 400},
+		{"POST", "/_faults", "", 400},
 		{"POST", "/_faults/deliver", "", 204},
 		{"GET", "/_mails", "", 200},
 		{"GET", "/_seen", "", 200},
