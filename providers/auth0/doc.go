@@ -52,5 +52,9 @@
 //     last two minutes are read one by one.
 //   - How long a query may be: 4 KB, and one that is refused is halved.
 //   - A call that meets a limit is sent again until its context is done, however often. A
-//     tenant's 429 was never carried out.
+//     tenant's 429 was never carried out. Two are left to the caller, as status 429: a login
+//     for which attack protection asks to wait for more than a minute, and the start of an
+//     import beside two others.
+//   - What a mail's link does to a block: the documentation says that to reset a password
+//     through the API lifts one. No mail of ours does that by itself.
 package auth0

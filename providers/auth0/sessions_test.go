@@ -129,6 +129,37 @@ func TestGlobalLimitInside(t *testing.T) {
 	})
 }
 
+// TestAttackProtection: a login that would have to wait for a quarter of an hour is refused,
+// and says so.
+func TestAttackProtection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := auth0test.Free()
+		limits.Address.Size = 1
+		p := front(t, auth0test.New(auth0test.Config{Limits: limits}))
+		create(t, p, ada())
+		if _, err := p.Login(t.Context(), "ada", secret.New("wrong")); !errors.Is(err, providers.ErrUnauthorized) {
+			t.Errorf("Login with a wrong password: %v", err)
+		}
+		_, err := p.Login(t.Context(), "ada", secret.New(password))
+		if wait := upstream.RetryAfter(err); upstream.Status(err) != 429 || wait < 14*time.Minute || wait > 15*time.Minute || errors.Is(err, providers.ErrUnauthorized) {
+			t.Errorf("%v, to come again after %v; want status 429 and about 864 seconds", err, wait)
+		}
+	})
+}
+
+// TestPanic: a call that panics leaves nothing behind.
+func TestPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := open(t, roundTrip(func(*http.Request) (*http.Response, error) { panic("secret words") }), nil)
+		for range 3 {
+			if _, err := p.Login(t.Context(), "ada", secret.New(password)); err == nil || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%v, want an error that shows nothing", err)
+			}
+		}
+		p.transport.limiter.wantIdle(t)
+	})
+}
+
 // TestGrantIsNotRepeated: a login or refresh that got no answer may have been carried out.
 func TestGrantIsNotRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -69,12 +69,16 @@ func (t *transport) do(ctx context.Context, r *request) (*answer, error) {
 		if err != nil {
 			return nil, t.limited(ctx, r, t.limiter.estimate(r))
 		}
-		a, err := t.send(ctx, r)
+		var a *answer
+		err = upstream.Protect(func() (err error) { // the permits come back, whatever happens
+			a, err = t.send(ctx, r)
+			return err
+		})
 		pause, again := t.limiter.leave(permits, r, a, err, try)
 		switch {
 		case err != nil:
 			return nil, upstream.Unanswered(providers.Service, r.route, err)
-		case !again:
+		case !again, r.lane == urgent && pause > mostPatience:
 			return a, nil
 		}
 		if wait(ctx, pause) != nil {
