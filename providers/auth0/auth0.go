@@ -3,6 +3,7 @@ package auth0
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,7 +31,8 @@ type Provider struct {
 
 	standings standings
 	updates   locks
-	changed   recent
+	changed   recent // accounts that were changed one by one
+	brought   recent // and by imports
 	looks     flights[struct{}]
 	batches   batches
 	ids       flights[string]
@@ -104,21 +106,14 @@ func (p *Provider) Ping(ctx context.Context) error {
 }
 
 // grants reports whether the token has a scope.
-func (m managementToken) grants(scope string) bool {
-	for _, granted := range m.scopes {
-		if granted == scope {
-			return true
-		}
-	}
-	return false
-}
+func (m managementToken) grants(scope string) bool { return slices.Contains(m.scopes, scope) }
 
 // ImportLimits implements [providers.Importer].
 func (p *Provider) ImportLimits() providers.ImportLimits { return p.importer.ImportLimits() }
 
 // Import implements [providers.Importer].
 func (p *Provider) Import(ctx context.Context, accounts []providers.ImportAccount) ([]providers.ImportOutcome, error) {
-	defer p.imported(accounts)
+	defer p.imported(accounts) // even if it failed
 	return p.importer.Import(ctx, accounts)
 }
 
@@ -129,7 +124,8 @@ func (p *Provider) imported(accounts []providers.ImportAccount) {
 		if id == "" {
 			id = management.AccountID(a.Key)
 		}
-		p.forget(id)
+		p.standings.forget(id)
+		p.brought.add(id)
 	}
 }
 

@@ -83,5 +83,5 @@ func (p *Provider) readBatch(ctx context.Context, one *batch) (map[string]provid
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return directory{Provider: p}.ReadMany(ctx, p.batches.close(one))
+	return p.Accounts(ctx, p.batches.close(one))
 }

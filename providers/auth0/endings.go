@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"user-manager/providers"
@@ -101,18 +102,16 @@ func (p *Provider) endDevices(ctx context.Context, id string) error {
 	return nil
 }
 
-// mostDevices is the largest page, and the most pages that an account can fill: 200 tokens
-// for each application.
 const (
 	devicesPerPage = 100
-	mostPages      = 50
+	mostPages      = 50 // an account has 200 tokens at most for each application
 )
 
 func (p *Provider) endDevicesOf(ctx context.Context, id, kind string) error {
 	for range mostPages {
 		r := &request{
 			method: http.MethodGet, path: "/api/v2/device-credentials", route: listDevicesRoute,
-			query: url.Values{"user_id": {id}, "type": {kind}, "per_page": {"100"}, "page": {"0"}},
+			query: url.Values{"user_id": {id}, "type": {kind}, "per_page": {strconv.Itoa(devicesPerPage)}, "page": {"0"}},
 		}
 		a, err := p.manage(ctx, r, id)
 		if isRefusedWay(err) {

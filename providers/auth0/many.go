@@ -26,22 +26,26 @@ const (
 	mostRecent  = 20_000          // accounts whose change is remembered
 )
 
-// Accounts implements [providers.BatchReader]. What others have changed a moment ago it may
-// return as it was before.
+// Accounts implements [providers.BatchReader]. What others, or an import, have changed a
+// moment ago it may return as it was before.
 func (p *Provider) Accounts(ctx context.Context, ids []string) (map[string]providers.Account, error) {
-	return directory{Provider: p}.ReadMany(ctx, ids)
+	return directory{Provider: p}.readMany(ctx, ids, p.changed.has)
 }
 
-// ReadMany implements [management.Directory]: by searches, and by id what those may not
-// show as it is, which is what this provider has changed of late and what they do not
-// find. An id that is missing does not exist. What others have changed is as the index of
-// the tenant has it, which was seen to follow within a second; who acts on more than its
-// existence reads it.
+// ReadMany implements [management.Directory]: what this provider has changed of late is read
+// by id. What others have changed is as the index of the tenant has it, which was seen to
+// follow within a second.
 func (d directory) ReadMany(ctx context.Context, ids []string) (map[string]providers.Account, error) {
+	return d.readMany(ctx, ids, func(id string) bool { return d.changed.has(id) || d.brought.has(id) })
+}
+
+// readMany reads accounts by searches, and by id those that are outdated in the index and
+// those that it does not have. An id that is missing does not exist.
+func (d directory) readMany(ctx context.Context, ids []string, outdated func(id string) bool) (map[string]providers.Account, error) {
 	found := map[string]providers.Account{}
 	var search, read []string
 	for _, id := range unique(ids) {
-		if len(ids) <= directly || !isSearchable(id) || d.changed.has(id) {
+		if len(ids) <= directly || !isSearchable(id) || outdated(id) {
 			read = append(read, id)
 		} else {
 			search = append(search, id)
@@ -55,7 +59,10 @@ func (d directory) ReadMany(ctx context.Context, ids []string) (map[string]provi
 		}
 		read, search = append(read, missed...), search[n:]
 	}
-	return found, d.readEach(ctx, read, found)
+	if err := d.readEach(ctx, read, found); err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 // unique returns ids without repetitions and empty ones.
@@ -130,7 +137,7 @@ func (d directory) searchHalves(ctx context.Context, ids []string, found map[str
 func (d directory) sort(ids []string, users []map[string]any, found map[string]providers.Account) []string {
 	for _, user := range users {
 		account, err := management.AccountOf(user)
-		if err == nil && !d.changed.has(account.ID) {
+		if err == nil && !d.changed.has(account.ID) { // changed while we searched
 			found[account.ID] = account
 		}
 	}

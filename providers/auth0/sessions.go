@@ -137,7 +137,10 @@ func (p *Provider) UserInfo(ctx context.Context, t providers.Ticket) (map[string
 	if id == "" {
 		return nil, unusable(r)
 	}
-	return info, p.checkStanding(ctx, id)
+	if err := p.checkStanding(ctx, id); err != nil {
+		return nil, err
+	}
+	return info, nil
 }
 
 // isUnfit reports whether a character cannot be part of a token in a header.
