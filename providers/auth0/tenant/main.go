@@ -68,8 +68,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	set.Usage = func() {}
 	set.StringVar(&o.addr, "addr", "127.0.0.1:4000", "where to listen")
 	set.BoolVar(&o.anywhere, "anywhere", false, "listen on other interfaces than loopback too: everybody who gets there is let in")
-	set.StringVar(&o.tenant.Domain, "domain", "", "base `URL` by which others get here, such as http://tenant:4000; unset: http:// and the address.\n"+
-		"It is in tokens and links, and AUTH0_DOMAIN must be exactly this")
+	set.StringVar(&o.tenant.Domain, "domain", "", "base `URL` by which others get here, such as http://localhost:4000; unset: http:// and the address.\n"+
+		"It is in tokens and links, and AUTH0_DOMAIN must be exactly this, which a user manager takes with http\nonly of a loopback host")
 	set.StringVar(&o.limits, "limits", "free", `"free": the limits of the free plan; "none"`)
 	set.Float64Var(&o.tenant.ImportRate, "import-rate", 100, "rows a second that an import job does; 0: it is done at once")
 	set.DurationVar(&o.tenant.IndexLag, "index-lag", time.Second, "how late searches see a change")
@@ -92,7 +92,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return options{}, errors.New(`-limits: must be "free" or "none"`)
 	}
 	if !isBase(o.tenant.Domain) {
-		return options{}, errors.New("-domain: must be a URL such as http://tenant:4000, without a path")
+		return options{}, errors.New("-domain: must be a URL such as http://localhost:4000, without a path")
 	}
 	return o, nil
 }
@@ -111,7 +111,7 @@ Beside the APIs of a tenant:
   GET    /_seen            requests by route, 429s by limit, import jobs
   GET    /_faults          the calls so far, by name
   POST   /_faults          lets the next call fail, whichever it is:
-                             curl localhost:4000/_faults -d '{"fault": "status 429"}'
+                             curl 127.0.0.1:4000/_faults -d '{"fault": "status 429"}'
                              "fault":  "status 500", "status 503", "status 429": refused;
                                        "unreachable": no answer, at once;
                                        "timeout": no answer, until the client gives up;
