@@ -47,12 +47,12 @@ func (p *Provider) ChangePassword(ctx context.Context, id string) error {
 }
 
 // notMailed returns the error of a mail that was refused. The address is the tenant's own,
-// so a refusal is about the service's application or connection.
+// so a refusal is about the service's application or connection, unless the account is gone.
 func notMailed(r *request, a *answer, email string) error {
 	e := failure(r, a, []string{email})
 	switch {
-	case a.status == http.StatusBadRequest && strings.Contains(strings.ToLower(e.Message), "user"):
-		e.Err = providers.ErrInvalid
+	case strings.HasPrefix(strings.ToLower(e.Message), "user not found"): // deleted meanwhile
+		e.Err = providers.ErrNotFound
 	case a.status >= 400 && a.status < 500 && a.status != http.StatusTooManyRequests && a.status != http.StatusRequestTimeout:
 		e.Err = providers.ErrMisconfigured
 	}

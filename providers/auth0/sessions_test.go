@@ -93,6 +93,34 @@ func TestRefusedGrants(t *testing.T) {
 	}
 }
 
+// TestRefusedMails: who is to blame for a mail that the tenant does not send.
+func TestRefusedMails(t *testing.T) {
+	for name, test := range map[string]struct {
+		status int
+		body   string
+		want   error
+	}{
+		"deleted meanwhile":     {404, `{"error":"User not found."}`, providers.ErrNotFound},
+		"unknown connection":    {400, `{"error":"connection not found"}`, providers.ErrMisconfigured},
+		"unknown application":   {400, `{"name":"BadRequestError","description":"unknown client: x","statusCode":400}`, providers.ErrMisconfigured},
+		"failure of the tenant": {500, `oops`, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tenant := crud.InProcess(auth0test.New(auth0test.Config{}))
+				p := open(t, roundTrip(func(req *http.Request) (*http.Response, error) {
+					if req.URL.Path == "/dbconnections/change_password" {
+						return says(test.status, "", test.body)(req)
+					}
+					return tenant.RoundTrip(req)
+				}), nil)
+				err := p.ChangePassword(t.Context(), create(t, p, ada()).ID)
+				wantCause(t, "ChangePassword", err, test.want)
+			})
+		})
+	}
+}
+
 // TestUserInfoOfOthers: a token that is refused, in all the forms that a tenant says so.
 func TestUserInfoOfOthers(t *testing.T) {
 	for name, test := range map[string]struct{ kind, body, words string }{
