@@ -3,6 +3,7 @@ package auth0client
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -33,8 +34,11 @@ type call struct {
 	personal bool
 	// patient: in the background, a limit of the tenant is waited for.
 	patient bool
-	// cause tells what a status means; nil: what it means in a tenant's directory.
-	cause func(status int, sent http.Header) error
+	// cause tells who is to blame for a refusal of what was sent; nil: whoever is in a
+	// tenant's directory.
+	cause func(refused *upstream.Error, sent http.Header) error
+	// values are of a user, and kept out of words that are for the log.
+	values []string
 }
 
 // An answer is one with a 2xx status.
@@ -136,7 +140,10 @@ func refused(c call, req *http.Request, res *http.Response, body []byte) error {
 	}
 	failed.RetryAfter = upstream.ParseRetryAfter(res.Header.Get("Retry-After"), time.Now())
 	if c.cause != nil {
-		failed.Err = c.cause(res.StatusCode, req.Header)
+		failed.Err = c.cause(failed, req.Header)
+	}
+	if errors.Is(failed, providers.ErrMisconfigured) {
+		failed.Message = providers.Mask(failed.Message, c.values...)
 	}
 	return failed
 }
@@ -166,6 +173,19 @@ func (p *Provider) request(ctx context.Context, c call) (*http.Request, error) {
 	}
 	upstream.Once(req.Header)
 	return req, nil
+}
+
+// decode reads the JSON of an answer, in which numbers stay as they are written.
+func decode(body []byte, to any) error {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	if err := decoder.Decode(to); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the value")
+	}
+	return nil
 }
 
 // unusable returns the error of a call whose answer is a success, and cannot be used.

@@ -1,6 +1,7 @@
 package auth0client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -30,7 +31,7 @@ func (p *Provider) Create(ctx context.Context, a providers.NewAccount) (provider
 	}
 	made, err := accountOf(got.body)
 	if err != nil {
-		return p.readDone(ctx, c, management.AccountID(a.Key))
+		return p.readDone(ctx, c, cmp.Or(idIn(got.body), management.AccountID(a.Key)))
 	}
 	return made, nil
 }
@@ -46,8 +47,17 @@ func (p *Provider) Account(ctx context.Context, id string) (providers.Account, e
 }
 
 // Update implements [providers.Directory], but for the sessions of an account that is
-// blocked, of which the Auth0 Client lets nobody dispose.
+// blocked, of which the Auth0 Client lets nobody dispose. Updates of one account go one
+// after the other: one that is taken back would take another's block back.
 func (p *Provider) Update(ctx context.Context, id string, c providers.Change) (providers.Account, error) {
+	const route = http.MethodPatch + " " + userRoute
+	if err := stopped(ctx, route); err != nil {
+		return providers.Account{}, err
+	}
+	if !p.updates.take(ctx, id) {
+		return providers.Account{}, stopped(ctx, route)
+	}
+	defer p.updates.give(id)
 	return management.Update(ctx, directory{p}, p.connection, id, c)
 }
 
@@ -67,7 +77,21 @@ const unusedKey = "user_manager_reads_by_removing_this"
 
 // read returns an account as it is, by a change that changes nothing.
 func (p *Provider) read(ctx context.Context, id string) (providers.Account, error) {
-	return p.patch(ctx, id, map[string]any{"app_metadata": map[string]any{unusedKey: nil}}, true)
+	c, err := userCall(ctx, http.MethodPatch, id)
+	if err != nil {
+		return providers.Account{}, err
+	}
+	c.repeatable, c.cause = true, readCause
+	return p.patch(ctx, c, id, map[string]any{"app_metadata": map[string]any{unusedKey: nil}})
+}
+
+// readCause tells who is to blame for a read that is refused: of all that is sent only the
+// id, in the path, may be the caller's.
+func readCause(refused *upstream.Error, _ http.Header) error {
+	if refused.Status == http.StatusBadRequest && !strings.HasPrefix(refused.Message, "Path validation error") {
+		return providers.ErrMisconfigured
+	}
+	return refused.Err
 }
 
 // readDone returns the account that c has made or changed, when the answer did not say
@@ -80,13 +104,8 @@ func (p *Provider) readDone(ctx context.Context, c call, id string) (providers.A
 	return account, nil
 }
 
-// patch changes an account and returns it as it is then.
-func (p *Provider) patch(ctx context.Context, id string, body map[string]any, repeatable bool) (providers.Account, error) {
-	c, err := userCall(ctx, http.MethodPatch, id)
-	if err != nil {
-		return providers.Account{}, err
-	}
-	c.repeatable = repeatable
+// patch changes the account that c is about and returns it as it is then.
+func (p *Provider) patch(ctx context.Context, c call, id string, body map[string]any) (providers.Account, error) {
 	got, err := p.send(ctx, c, body)
 	if err != nil {
 		return providers.Account{}, err
@@ -106,7 +125,7 @@ func userCall(ctx context.Context, method, id string) (call, error) {
 	if !isID(id) {
 		return call{}, refuse(ctx, method, userRoute, providers.ErrNotFound, "The account's id is none of Auth0's.")
 	}
-	return call{method: method, route: userRoute, path: "/users/" + url.PathEscape(id), patient: true}, nil
+	return call{method: method, route: userRoute, path: "/users/" + url.PathEscape(id), patient: true, values: []string{id}}, nil
 }
 
 // isID reports whether id has the form of a tenant's. One that has not belongs to no
@@ -120,6 +139,11 @@ func isID(id string) bool {
 func (p *Provider) send(ctx context.Context, c call, body map[string]any) (answer, error) {
 	c.contentType = "application/json"
 	c.body, _ = json.Marshal(body) // texts, truths and nulls can be encoded
+	for name, value := range body {
+		if text, ok := value.(string); ok && name != "connection" {
+			c.values = append(c.values, text)
+		}
+	}
 	return p.do(ctx, c)
 }
 
@@ -127,10 +151,20 @@ func (p *Provider) send(ctx context.Context, c call, body map[string]any) (answe
 // without identities, which every user has, may leave out more.
 func accountOf(body []byte) (providers.Account, error) {
 	var user map[string]any
-	if err := json.Unmarshal(body, &user); err != nil {
+	if err := decode(body, &user); err != nil {
 		return providers.Account{}, errNoUser
 	}
 	return accountIn(user)
+}
+
+// idIn returns the id that an answer tells of an account, "" for none.
+func idIn(body []byte) string {
+	var user struct {
+		ID any `json:"user_id"`
+	}
+	_ = decode(body, &user) // of another form: no id
+	id, _ := user.ID.(string)
+	return id
 }
 
 var errNoUser = fmt.Errorf("%w: it is no user", upstream.ErrAnswer)
@@ -158,5 +192,9 @@ func (d directory) Create(ctx context.Context, a providers.NewAccount) (provider
 }
 
 func (d directory) Patch(ctx context.Context, id string, body map[string]any) (providers.Account, error) {
-	return d.p.patch(ctx, id, body, false)
+	c, err := userCall(ctx, http.MethodPatch, id)
+	if err != nil {
+		return providers.Account{}, err
+	}
+	return d.p.patch(ctx, c, id, body)
 }

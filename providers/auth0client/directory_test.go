@@ -267,6 +267,48 @@ func TestMadeButNotShown(t *testing.T) {
 	}
 }
 
+// TestMadeAndTold: an account is the one that the answer tells of, also by its id alone.
+func TestMadeAndTold(t *testing.T) {
+	const id = "auth0|chosen by somebody else"
+	p := opened(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method + " " + r.URL.Path {
+		case "POST /users":
+			w.WriteHeader(http.StatusCreated)
+			fmt.Fprintf(w, `{"user_id":%q}`, id)
+		case "PATCH /users/" + id:
+			fmt.Fprintf(w, `{"user_id":%q,"email":"ada@example.com","identities":[]}`, id)
+		default:
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}), nil)
+	if made, err := p.Create(t.Context(), newAccount("ada")); err != nil || made.ID != id || made.Email != "ada@example.com" {
+		t.Errorf("account %+v, error %v, want that with id %s", made, err, id)
+	}
+}
+
+// TestManyReadsInTime: a page of accounts is read within the time of a call, at usual speed.
+func TestManyReadsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := opened(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(500 * time.Millisecond)
+			if r.Method == http.MethodGet {
+				w.WriteHeader(http.StatusBadRequest)
+				return
+			}
+			fmt.Fprintf(w, `{"user_id":%q,"identities":[]}`, strings.TrimPrefix(r.URL.Path, "/users/"))
+		}), nil)
+		ids := make([]string, 100)
+		for i := range ids {
+			ids[i] = fmt.Sprintf("auth0|%d", i)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if found, err := p.Accounts(ctx, ids); err != nil || len(found) != len(ids) {
+			t.Errorf("%d accounts, error %v", len(found), err)
+		}
+	})
+}
+
 // TestSwallowedErrors: a 500 is never a refusal, whatever its words.
 func TestSwallowedErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

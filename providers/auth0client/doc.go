@@ -15,10 +15,12 @@
 //   - 400, 401 and 403 of /refreshtoken and 401 and 403 of /userinfo mean that the session
 //     is not valid.
 //   - A session of cookies is refreshed by the cookie and the body {}; it answers as a login.
+//     A refresh token that comes with the cookie alone goes along with the cookie.
 //   - Only one credential goes with a call: the cookie "sid" does not go beside a bearer token.
 //   - An account is read by a PATCH that removes a key of its app_metadata that nobody has,
 //     as no route reads one by its id and the search lags behind: its updated_at changes.
-//     It has to answer with the whole user, as the tenant does.
+//     It has to answer with the whole user, as the tenant does, and where the Auth0 Client
+//     refuses that PATCH as bad, this package cannot be used with it.
 //   - Only a 404 in the tenant's words says that an account does not exist, and only 400 and
 //     409 refuse what an account is made of. Where the Auth0 Client makes a 500 of the
 //     tenant's refusals, they stay failures of which nobody knows what they have done.
@@ -27,7 +29,7 @@
 //   - 401 and 403 of the routes that manage users are about the service's own settings.
 //   - POST /change-password takes {"authUserId": "..."}; any 2xx says that the mail is sent.
 //   - A job without errors has an empty report, or none. Where POST /users/import is answered
-//     with 404 or 405, as it may be before version 3.4.0 and with the old form of its
+//     with 404, 405 or 501, as it may be before version 3.4.0 and with the old form of its
 //     configuration, there are no jobs: accounts are made one by one.
 //   - Any answer below 500 to GET /-/ready says that the service is there.
 //

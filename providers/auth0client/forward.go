@@ -40,7 +40,7 @@ func namesClient(h http.Header) bool {
 		return true
 	}
 	for _, cookie := range cookiesOf(h) {
-		if name, _, _ := strings.Cut(cookie, "="); name == "client-key" || name == "mia_client_key" {
+		if name, _ := pairOf(cookie); name == "client-key" || name == "mia_client_key" {
 			return true
 		}
 	}
@@ -58,16 +58,50 @@ func cookiesOf(h http.Header) []string {
 	return cookies
 }
 
+// pairOf returns the name of a cookie and its value, without quotes around it.
+func pairOf(cookie string) (name, value string) {
+	name, value, _ = strings.Cut(cookie, "=")
+	if value = strings.TrimSpace(value); len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
+		value = value[1 : len(value)-1]
+	}
+	return strings.TrimSpace(name), value
+}
+
+// shownCookies returns the cookies that go along with a personal call of the caller.
+func shownCookies(caller upstream.Caller) []string {
+	if all := cookiesOf(caller.Header); len(all) > 0 {
+		return all
+	}
+	return cookiesOf(caller.Provider)
+}
+
+// shownCookie returns the cookie with which the caller shows the session with an id, as it
+// came, "" for none.
+func shownCookie(caller upstream.Caller, id secret.Text) string {
+	for _, cookie := range shownCookies(caller) {
+		if name, value := pairOf(cookie); name == sessionCookie && value == id.Reveal() {
+			return cookie
+		}
+	}
+	return ""
+}
+
+// cookieOf returns the cookie of the session with an id: the caller's own, or one that is
+// made of the id, if it can be the value of one.
+func cookieOf(caller upstream.Caller, id secret.Text) string {
+	shown := shownCookie(caller, id)
+	if shown == "" && isCookieValue(id.Reveal()) {
+		return sessionCookie + "=" + id.Reveal()
+	}
+	return shown
+}
+
 // otherCookies returns the cookies that go along with a personal call of the caller, but for
 // that of its session.
 func otherCookies(caller upstream.Caller) []string {
-	from := caller.Header
-	if len(from["Cookie"]) == 0 {
-		from = caller.Provider
-	}
 	var others []string
-	for _, cookie := range cookiesOf(from) {
-		if name, _, _ := strings.Cut(cookie, "="); name != sessionCookie {
+	for _, cookie := range shownCookies(caller) {
+		if name, _ := pairOf(cookie); name != sessionCookie {
 			others = append(others, cookie)
 		}
 	}
@@ -86,7 +120,7 @@ func byToken(caller upstream.Caller, token secret.Text) http.Header {
 // bySession returns the header of a call that goes by the cookie of a session and by
 // nothing else.
 func bySession(caller upstream.Caller, id secret.Text) http.Header {
-	cookies := append(otherCookies(caller), sessionCookie+"="+id.Reveal())
+	cookies := append(otherCookies(caller), cookieOf(caller, id))
 	return http.Header{"Cookie": {strings.Join(cookies, "; ")}, "Authorization": nil}
 }
 

@@ -26,6 +26,7 @@ func TestForwardedHeaders(t *testing.T) {
 		Header:   http.Header{"Cookie": {"theme=dark; sid=old; client-key=k"}, "Authorization": {"Bearer other"}},
 		Provider: http.Header{"Cookie": {"sid=old; client-key=k"}},
 	}
+	quoted := upstream.Caller{Provider: http.Header{"Cookie": {`sid="a,b c"; client-key=k`}}}
 	base := func(h http.Header) http.Header {
 		for name, value := range map[string]string{"Client-Type": "web", "X-Forwarded-Host": "example.com", "X-Request-Id": "r1", "idempotency-key": "i"} {
 			h[name] = []string{value}
@@ -57,6 +58,11 @@ func TestForwardedHeaders(t *testing.T) {
 			http.Header{"Cookie": {"theme=dark; sid=old; client-key=k"}, "Authorization": {"Bearer other"}, "Content-Type": {form}}},
 		"all cookies are forwarded: user info by cookie": {infoBy(providers.Ticket{SessionID: secret.New("s")}), configured,
 			http.Header{"Cookie": {"theme=dark; client-key=k; sid=s"}}},
+		"a cookie as it came": {infoBy(providers.Ticket{SessionID: secret.New("a,b c")}), quoted,
+			http.Header{"Cookie": {`client-key=k; sid="a,b c"`}}},
+		"a refresh token beside a cookie": {func(ctx context.Context, p *auth0client.Provider) {
+			_, _ = p.Refresh(ctx, secret.New("r"), secret.New("old"))
+		}, everywhere, own(http.Header{"Cookie": {"client-key=k; sid=old"}, "Content-Type": {jsonType}})},
 		"all cookies are forwarded: user info by token": {infoBy(providers.Ticket{AccessToken: secret.New("a")}), configured,
 			http.Header{"Cookie": {"theme=dark; client-key=k"}, "Authorization": {"Bearer a"}}},
 		"all cookies are forwarded: an account": {account, configured,

@@ -43,7 +43,7 @@ func (j *importJobs) Start(ctx context.Context, users []byte, upsert bool, exter
 	c.contentType, c.body = management.Form(where, users, upsert, externalID)
 	job, err := j.job(ctx, c)
 	switch upstream.Status(err) {
-	case http.StatusNotFound, http.StatusMethodNotAllowed:
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
 		return j.makeSingly(ctx, users)
 	}
 	return job.ID, err

@@ -28,8 +28,8 @@ func (p *Provider) ChangePassword(ctx context.Context, id string) error {
 	return p.whyNoMail(ctx, id, err)
 }
 
-func mailCause(status int, _ http.Header) error {
-	switch status {
+func mailCause(refused *upstream.Error, _ http.Header) error {
+	switch refused.Status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusMethodNotAllowed:
 		return providers.ErrMisconfigured
 	}

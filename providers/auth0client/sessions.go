@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"user-manager/providers"
@@ -31,14 +32,14 @@ func (p *Provider) Login(ctx context.Context, username string, password secret.T
 	}
 	return p.session(ctx, call{
 		method: http.MethodPost, route: loginRoute, personal: true, cause: loginCause,
-		contentType: "application/x-www-form-urlencoded", body: []byte(form.Encode()),
+		contentType: "application/x-www-form-urlencoded", body: []byte(form.Encode()), values: []string{username, password.Reveal()},
 	})
 }
 
 // loginCause tells who is to blame for the status of a login. The caller brings a name, a
 // password and maybe the client that it is for; all else is ours.
-func loginCause(status int, sent http.Header) error {
-	switch {
+func loginCause(refused *upstream.Error, sent http.Header) error {
+	switch status := refused.Status; {
 	case status == http.StatusForbidden, status == http.StatusUnauthorized && namesClient(sent):
 		return providers.ErrUnauthorized
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status < 400, status > 499:
@@ -55,20 +56,23 @@ func (p *Provider) Refresh(ctx context.Context, refreshToken, accessToken secret
 		contentType: "application/json", body: []byte("{}"),
 	}
 	caller := upstream.CallerFrom(ctx)
+	byCookie := refreshToken.IsZero() || shownCookie(caller, accessToken) != ""
 	switch {
-	case accessToken.IsZero(), refreshToken.IsZero() && !isCookieValue(accessToken.Reveal()):
+	case accessToken.IsZero(), byCookie && cookieOf(caller, accessToken) == "":
 		return providers.Session{}, refuse(ctx, c.method, c.route, providers.ErrUnauthorized, "There is no session.")
-	case refreshToken.IsZero():
+	case byCookie:
 		c.header = bySession(caller, accessToken)
 	default:
 		c.header = byToken(caller, accessToken)
+	}
+	if !refreshToken.IsZero() {
 		c.body, _ = json.Marshal(map[string]string{"refresh_token": refreshToken.Reveal()}) // texts can be encoded
 	}
 	return p.session(ctx, c)
 }
 
-func refreshCause(status int, _ http.Header) error {
-	switch status {
+func refreshCause(refused *upstream.Error, _ http.Header) error {
+	switch refused.Status {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
 		return providers.ErrUnauthorized
 	}
@@ -106,12 +110,19 @@ func sessionOf(a answer) (providers.Session, error) {
 	}, nil
 }
 
+// cookiesSession returns the session of cookies, all as they came: net/http leaves out those
+// whose values it does not know how to read.
 func cookiesSession(h http.Header) (providers.Session, error) {
-	cookies := (&http.Response{Header: h}).Cookies()
-	for _, cookie := range cookies {
-		if cookie.Name == sessionCookie && cookie.Value != "" {
-			return providers.Session{Cookies: cookies}, nil
-		}
+	var cookies []*http.Cookie
+	isSession := false
+	for _, line := range h["Set-Cookie"] {
+		pair, _, _ := strings.Cut(line, ";")
+		name, value := pairOf(pair)
+		cookies = append(cookies, &http.Cookie{Name: name, Value: value, Raw: line})
+		isSession = isSession || name == sessionCookie && value != ""
+	}
+	if isSession {
+		return providers.Session{Cookies: cookies}, nil
 	}
 	return providers.Session{}, fmt.Errorf("%w: it has neither tokens nor a session's cookie", upstream.ErrAnswer)
 }
@@ -124,7 +135,7 @@ func (p *Provider) UserInfo(ctx context.Context, t providers.Ticket) (map[string
 	switch {
 	case !t.AccessToken.IsZero():
 		c.header = byToken(caller, t.AccessToken)
-	case !t.SessionID.IsZero() && isCookieValue(t.SessionID.Reveal()):
+	case !t.SessionID.IsZero() && cookieOf(caller, t.SessionID) != "":
 		c.header = bySession(caller, t.SessionID)
 	default:
 		return nil, refuse(ctx, c.method, c.route, providers.ErrUnauthorized, "There is no session.")
@@ -134,14 +145,14 @@ func (p *Provider) UserInfo(ctx context.Context, t providers.Ticket) (map[string
 		return nil, err
 	}
 	var info map[string]any
-	if err := json.Unmarshal(a.body, &info); err != nil || info == nil {
+	if err := decode(a.body, &info); err != nil || info == nil {
 		return nil, unusable(c.method, c.route, fmt.Errorf("%w: it is no object in JSON", upstream.ErrAnswer))
 	}
 	return info, nil
 }
 
-func userInfoCause(status int, _ http.Header) error {
-	switch status {
+func userInfoCause(refused *upstream.Error, _ http.Header) error {
+	switch refused.Status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return providers.ErrUnauthorized
 	}

@@ -36,6 +36,7 @@ func TestSessionOfAnswer(t *testing.T) {
 		"tokens, and a balancer's cookie":  {cookies(other), tokensBody, tokens, nil},
 		"a cookie":                         {cookies(sid), "", &providers.Session{}, []string{sid}},
 		"a cookie among others":            {cookies(other, sid), "\n", &providers.Session{}, []string{other, sid}},
+		"cookies of any form":              {cookies(`lb={"node":1}; Path=/`, `sid="a,b c"; Path=/`), "", &providers.Session{}, []string{`lb={"node":1}; Path=/`, `sid="a,b c"; Path=/`}},
 		"a cookie of something else":       {cookies(other), "", nil, nil},
 		"a cookie that is taken back":      {cookies("sid=; Path=/"), "", nil, nil},
 		"nothing":                          {nil, "", nil, nil},
