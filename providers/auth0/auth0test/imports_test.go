@@ -99,6 +99,11 @@ func TestImportTakesTooLong(t *testing.T) {
 	})
 }
 
+func TestImportThatNeverEnds(t *testing.T) {
+	d := open(t, Config{ImportRate: 1e-300})
+	d.want("the job", d.job(d.importUsers(rows(1), false)), 200, `"status":"pending"`)
+}
+
 func TestImportRefusals(t *testing.T) {
 	d := open(t, Config{})
 	for name, test := range map[string]struct {

@@ -64,12 +64,16 @@ func (t *Tenant) activeImports() []*job {
 	return active
 }
 
+// longestJob is longer than any job may take.
+const longestJob = 2 * jobLimit
+
 // due returns when the next row of an active import is done, or the import without rows.
 func (j *job) due(rate float64) time.Time {
 	if rate <= 0 {
 		return j.began
 	}
-	return j.began.Add(time.Duration(float64(min(j.done+1, len(j.rows))) / rate * float64(time.Second)))
+	seconds := float64(min(j.done+1, len(j.rows))) / rate
+	return j.began.Add(time.Duration(min(seconds, longestJob.Seconds()) * float64(time.Second)))
 }
 
 // advance does what the import jobs have done by now, in the order of time, and forgets old

@@ -28,6 +28,7 @@ func (p *luceneParser) word(path []string) (query, error) {
 	for strings.HasPrefix(p.rest, ":") { // as in a time
 		word += ":" + p.afterColon()
 	}
+	word = keepStars(word)
 	if !strings.Contains(word, "*") {
 		return term{path: path, value: unescape(word)}, nil
 	}
@@ -43,6 +44,27 @@ func (p *luceneParser) word(path []string) (query, error) {
 		return containing{path, unescape(strings.Trim(word, "*")), !isPrefix}, nil
 	}
 	return nil, errQuery
+}
+
+// literalStar is a * that stands for itself, as long as a word is looked at.
+const literalStar = "\ue000"
+
+// keepStars puts literalStar for each * after a backslash.
+func keepStars(word string) string {
+	var b strings.Builder
+	for i := 0; i < len(word); i++ {
+		switch {
+		case strings.HasPrefix(word[i:], `\*`):
+			b.WriteString(literalStar)
+			i++
+		case word[i] == '\\' && i+1 < len(word):
+			b.WriteString(word[i : i+2])
+			i++
+		default:
+			b.WriteByte(word[i])
+		}
+	}
+	return b.String()
 }
 
 // containing is field:*value or field:*value*.
@@ -129,5 +151,5 @@ func unescape(text string) string {
 		}
 		b.WriteByte(text[i])
 	}
-	return b.String()
+	return strings.ReplaceAll(b.String(), literalStar, "*")
 }

@@ -86,7 +86,7 @@ func TestQueries(t *testing.T) {
 			time.Sleep(24 * time.Hour)
 			d.token = "" // it has expired
 		}
-		d.manage("PATCH", "/users/"+url.PathEscape(ids["bob"]), `{"app_metadata":{"plan":{"level":"gold","seats":12},"tags":["x y","z"]},"blocked":true,"user_metadata":{"color":"red"}}`)
+		d.manage("PATCH", "/users/"+url.PathEscape(ids["bob"]), `{"app_metadata":{"plan":{"level":"gold","seats":12},"tags":["x y","z","5*"]},"blocked":true,"user_metadata":{"color":"red"}}`)
 		for q, want := range map[string][]string{
 			`email:"ADA@example.com"`: {"ada"},
 			`username:"ADA"`:          {},
@@ -109,6 +109,9 @@ func TestQueries(t *testing.T) {
 			`(username:ada OR username:bob) AND NOT blocked:true`: {"ada"},
 			`user_metadata.color:red`:                             {"bob"},
 			`app_metadata.plan.level:*old`:                        {"bob"},
+			`app_metadata.tags:z\*`:                               {},
+			`app_metadata.tags:5\*`:                               {"bob"},
+			`app_metadata.tags:5\**`:                              {"bob"},
 			`app_metadata.plan.level:*OLD`:                        {},
 			`email:*BOB*`:                                         {"bob"},
 		} {

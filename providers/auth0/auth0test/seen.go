@@ -14,14 +14,14 @@ type Mail struct {
 
 // Stats are what a tenant has seen.
 type Stats struct {
-	Requests map[string]int // by route, such as "GET /api/v2/users/{id}"; refused ones too
+	Requests map[string]int `json:"requests"` // by route, such as "GET /api/v2/users/{id}"; refused ones too
 	// Limited are the answers with 429, by what was exhausted: "management",
 	// "authentication", "token", "userinfo", "change_password", "jwks", "account", "address",
 	// "signup", "brute force" and "jobs" (two import jobs active).
-	Limited       map[string]int
-	Imports       int // import jobs started
-	LargestImport int // bytes of the largest request that brought an import
-	ActiveImports int // most import jobs active at once
+	Limited       map[string]int `json:"limited"`
+	Imports       int            `json:"imports"`       // import jobs started
+	LargestImport int            `json:"largestImport"` // bytes of the largest request that brought an import
+	ActiveImports int            `json:"activeImports"` // most import jobs active at once
 }
 
 // Mails returns the addresses that change-password mails went to, one for each mail.

@@ -91,10 +91,20 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	case o.limits != "none":
 		return options{}, errors.New(`-limits: must be "free" or "none"`)
 	}
-	if !isBase(o.tenant.Domain) {
-		return options{}, errors.New("-domain: must be a URL such as http://localhost:4000, without a path")
+	return o, o.check()
+}
+
+// check returns the first value that no tenant can have.
+func (o *options) check() error {
+	switch {
+	case !isBase(o.tenant.Domain):
+		return errors.New("-domain: must be a URL such as http://localhost:4000, without a path")
+	case !(o.tenant.ImportRate >= 0): // NaN neither
+		return errors.New("-import-rate: must not be below 0")
+	case o.tenant.IndexLag < 0:
+		return errors.New("-index-lag: must not be below 0")
 	}
-	return o, nil
+	return nil
 }
 
 // isBase reports whether a base URL is one that a user manager can be given, or none.
