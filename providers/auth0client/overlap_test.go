@@ -1,7 +1,9 @@
 package auth0client_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"testing"
@@ -10,6 +12,7 @@ import (
 
 	"user-manager/providers"
 	"user-manager/providers/auth0client/facadetest"
+	"user-manager/upstream"
 )
 
 // TestOverlappingUpdates: an update that is taken back does not take another's block back.
@@ -41,6 +44,38 @@ func TestOverlappingUpdates(t *testing.T) {
 		both.Wait()
 		if got, err := p.Account(t.Context(), id); err != nil || !got.Blocked || got.Username != "ada" {
 			t.Errorf("account %+v, error %v; want it to be blocked", got, err)
+		}
+	})
+}
+
+// TestUpdateThatWaits: until its time is over, and then does nothing.
+func TestUpdateThatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		p := opened(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			requests++
+			time.Sleep(time.Second)
+			fmt.Fprint(w, `{"user_id":"auth0|1","identities":[]}`)
+		}), nil)
+		block := func(ctx context.Context) error {
+			_, err := p.Update(ctx, "auth0|1", providers.Change{Blocked: new(true)})
+			return err
+		}
+		var first sync.WaitGroup
+		first.Go(func() {
+			if err := block(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		if err := block(ctx); !upstream.Unreached(err) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v, want one of a call that was not made in time", err)
+		}
+		first.Wait()
+		if err := block(t.Context()); err != nil || requests != 2 {
+			t.Errorf("error %v after %d requests, want none after 2", err, requests)
 		}
 	})
 }
