@@ -56,5 +56,5 @@
 //     for which attack protection asks to wait for more than a minute, and the start of an
 //     import beside two others.
 //   - What a mail's link does to a block: the documentation says that to reset a password
-//     through the API lifts one. No mail of ours does that by itself.
+//     through the API lifts one. So a blocked account gets no such mail: that is ErrInvalid.
 package auth0

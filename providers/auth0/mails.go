@@ -16,14 +16,18 @@ const (
 )
 
 // ChangePassword implements [providers.Mailer]. The account is read first: the tenant
-// answers alike for addresses that it does not know. A job's calls read accounts together;
-// where the address was changed by somebody else a moment ago, no mail may go out.
+// answers alike for addresses that it does not know. A blocked account gets none, ErrInvalid:
+// a new password may lift its block. A job's calls read accounts together; where the address
+// was changed by somebody else a moment ago, no mail may go out.
 func (p *Provider) ChangePassword(ctx context.Context, id string) error {
 	account, err := p.read(ctx, id)
 	if err != nil {
 		return err
 	}
-	if account.Email == "" {
+	switch {
+	case account.Blocked:
+		return providers.Refuse(mailRoute, providers.ErrInvalid, "The account is blocked.")
+	case account.Email == "":
 		return providers.Refuse(mailRoute, providers.ErrInvalid, "The account has no email address.")
 	}
 	r := &request{
