@@ -26,6 +26,13 @@ func Accounts(ctx context.Context, p Provider, ids []string) (map[string]Account
 	if batch, ok := p.(BatchReader); ok {
 		return batch.Accounts(ctx, ids)
 	}
+	return ReadEach(ctx, ids, p.Account)
+}
+
+// ReadEach returns the accounts with the given ids by their id, as read returns them one at
+// a time, a few side by side. Those for which read returns [ErrNotFound] are left out; any
+// other error ends it.
+func ReadEach(ctx context.Context, ids []string, read func(ctx context.Context, id string) (Account, error)) (map[string]Account, error) {
 	var mu sync.Mutex
 	found := map[string]Account{} // guarded by mu
 	g, ctx := errgroup.WithContext(ctx)
@@ -33,7 +40,7 @@ func Accounts(ctx context.Context, p Provider, ids []string) (map[string]Account
 	for _, id := range ids {
 		g.Go(func() error {
 			return upstream.Protect(func() error {
-				account, err := p.Account(ctx, id)
+				account, err := read(ctx, id)
 				if errors.Is(err, ErrNotFound) {
 					return nil
 				}

@@ -2,14 +2,12 @@ package auth0
 
 import (
 	"context"
-	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"user-manager/providers"
 	"user-manager/providers/auth0/management"
@@ -21,7 +19,6 @@ const (
 	queryBytes  = 4 << 10         // of the query of one search; how much a tenant takes is not documented
 	directly    = 2               // so few accounts are read by id at once
 	leastSearch = 10              // accounts of a search that is not halved any more
-	readsAtOnce = 8               // accounts that are read by id side by side
 	indexLag    = 2 * time.Minute // after a change of ours an account is read by id
 	mostRecent  = 20_000          // accounts whose change is remembered
 )
@@ -59,9 +56,11 @@ func (d directory) readMany(ctx context.Context, ids []string, outdated func(id 
 		}
 		read, search = append(read, missed...), search[n:]
 	}
-	if err := d.readEach(ctx, read, found); err != nil {
+	one, err := providers.ReadEach(ctx, read, d.Read)
+	if err != nil {
 		return nil, err
 	}
+	maps.Copy(found, one)
 	return found, nil
 }
 
@@ -148,31 +147,6 @@ func (d directory) sort(ids []string, users []map[string]any, found map[string]p
 		}
 	}
 	return missed
-}
-
-// readEach reads accounts by id, a few at once, and puts those that exist into found.
-func (d directory) readEach(ctx context.Context, ids []string, found map[string]providers.Account) error {
-	var mu sync.Mutex // guards found
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readsAtOnce)
-	for _, id := range ids {
-		g.Go(func() error {
-			return upstream.Protect(func() error {
-				account, err := d.Read(ctx, id)
-				if errors.Is(err, providers.ErrNotFound) {
-					return nil
-				}
-				if err != nil {
-					return err
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				found[id] = account
-				return nil
-			})
-		})
-	}
-	return g.Wait()
 }
 
 // recent are the accounts that were changed of late. The zero value has none. It is safe
