@@ -19,7 +19,8 @@
 //
 // Searches. What Config.IndexLag hides is hidden from lists without "q" too, and deleted users
 // are still shown. Words beside each other are alternatives. A URL over 8 KiB is 414. The total
-// may be above the 1000 that can be read.
+// may be above the 1000 that can be read. Users without the field that a list is sorted by come
+// first.
 //
 // Logins. A blocked user with the right password is 401 unauthorized ([Config.ForbidsBlocked]:
 // 403). Blocking ends neither access tokens nor refresh tokens: /userinfo goes on answering,

@@ -27,6 +27,21 @@ func TestRefreshTokensRotate(t *testing.T) {
 	d.want("an unknown one", d.refresh("v1.x"), 403, "invalid_grant")
 }
 
+// TestNoOfflineAccess: an API that does not allow it gives no refresh tokens, userinfo does.
+func TestNoOfflineAccess(t *testing.T) {
+	d := open(t, Config{NoOfflineAccess: true})
+	d.user("ada")
+	d.want("without an audience", d.login("ada", horse), 200, `"refresh_token"`)
+	got := d.post("/oauth/token", map[string]any{
+		"grant_type": passwordGrant, "client_id": ClientID, "client_secret": ClientSecret, "audience": Audience,
+		"username": "ada", "password": horse, "scope": "openid offline_access",
+	})
+	d.want("with one", got, 200, `"scope":"openid"`)
+	if _, given := got.body["refresh_token"]; given {
+		t.Errorf("a refresh token in %s", got.text)
+	}
+}
+
 func TestFixedRefreshToken(t *testing.T) {
 	d := open(t, Config{FixedRefreshTokens: true})
 	d.user("ada")

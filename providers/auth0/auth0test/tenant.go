@@ -55,6 +55,7 @@ type Config struct {
 	EndsSessionsOnBlock bool     // blocking ends access and refresh tokens for good
 	Enterprise          bool     // DELETE /users/{id}/refresh-tokens is part of the plan
 	JobDetails          bool     // jobs tell their progress, and are "processing" from the first row
+	NoOfflineAccess     bool     // [Audience] gives no refresh tokens
 	NotEnabled          bool     // the connection is not switched on for the management client
 	NoUsernames         bool     // the connection has no usernames
 	RequiresUsername    bool     // nobody signs up without a username

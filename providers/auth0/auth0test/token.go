@@ -105,7 +105,7 @@ func (t *Tenant) grantScopes(asked []string, audience string, who client) []stri
 	if slices.Equal(asked, []string{"openid"}) {
 		return slices.Clone(profileScopes)
 	}
-	if slices.Contains(who.grants, refreshGrant) {
+	if slices.Contains(who.grants, refreshGrant) && !(t.cfg.NoOfflineAccess && audience == Audience) {
 		possible = append(possible, offline)
 	}
 	var granted []string
