@@ -195,7 +195,7 @@ func TestImportMany(t *testing.T) {
 				if len(d.users) != n || d.largest > requestLimit || d.most > 2 {
 					t.Errorf("%d accounts, a request of %d bytes, %d jobs at once", len(d.users), d.largest, d.most)
 				}
-				if share == n && d.largest < requestLimit-frame {
+				if share == n && d.largest < requestLimit*9/10 {
 					t.Errorf("the largest request has %d bytes: the files are too small", d.largest)
 				}
 			})

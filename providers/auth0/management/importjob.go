@@ -20,8 +20,8 @@ const (
 	gone = "gone"
 	// mostMissing is how often in a row a job may be unknown before it counts as gone: it
 	// may take a moment to be known.
-	mostMissing = 3
-	readAtOnce  = 100 // accounts that are looked for after a job that failed
+	mostMissing  = 3
+	soughtAtOnce = 100 // accounts that are looked for after a job that failed
 )
 
 // importFile makes the accounts at the given indexes by one job.
@@ -49,7 +49,6 @@ func (im *importing) runJob(ctx context.Context, rows []int) (id string, job Job
 	if id, err = im.start(ctx, rows); err != nil {
 		return "", Job{}, err
 	}
-	im.touched.Store(true)
 	began := time.Now()
 	if job, err = im.watch(ctx, id, len(rows)); err != nil {
 		return id, job, err
@@ -81,25 +80,25 @@ func (im *importing) start(ctx context.Context, rows []int) (id string, err erro
 	file := fileOf(accounts)
 	for began := time.Now(); ; {
 		id, err = im.Jobs.Start(ctx, file, false, accounts[0].Key)
+		if !upstream.Refused(err) { // no error among them
+			im.touched.Store(true)
+		}
 		if !isThrottling(err) {
-			break
+			return id, err
 		}
 		pause := max(growing(time.Since(began)), upstream.RetryAfter(err))
 		if err := wait(ctx, importRoute, pause); err != nil {
 			return "", err
 		}
 	}
-	if err != nil && !upstream.Refused(err) {
-		im.touched.Store(true)
-	}
-	return id, err
 }
 
 // watch looks at a job of so many rows until it is over, and returns how it ended.
 func (im *importing) watch(ctx context.Context, id string, rows int) (Job, error) {
-	began, missing, pause := time.Now(), 0, firstLook
+	began, missing := time.Now(), 0
+	pause := min(firstLook, im.Polling.Pause(began))
 	for {
-		if err := wait(ctx, jobRoute, min(pause, im.Polling.Pause(time.Now()))); err != nil {
+		if err := wait(ctx, jobRoute, pause); err != nil {
 			return Job{}, err
 		}
 		job, err := im.Jobs.Status(ctx, id)
@@ -130,13 +129,13 @@ func isOver(status string) bool {
 // unless the tenant's words leave no doubt.
 func (im *importing) settleBroken(ctx context.Context, rows []int, job Job, untouched bool) error {
 	im.log.WarnContext(ctx, "import job was not completed", "status", job.Status)
-	if s := job.Summary; s != nil && s.Inserted+s.Updated == 0 && isAboutClient(job.Details) {
+	if s := job.Summary; s != nil && s.Inserted+s.Updated == 0 && unusable.MatchString(job.Details) {
 		im.touched.Store(!untouched)
 		return im.settleAll(rows, providers.Refuse(importRoute, providers.ErrMisconfigured, job.Details), untouched)
 	}
 	found := map[string]providers.Account{}
 	for rest := rows; len(rest) > 0; { // from the end: one that is missing is enough, and most likely among the last
-		n := min(max(len(found), 1), readAtOnce, len(rest))
+		n := min(max(len(found), 1), soughtAtOnce, len(rest))
 		part, err := im.read(ctx, rest[len(rest)-n:])
 		if err != nil {
 			return err

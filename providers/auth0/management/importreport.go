@@ -46,7 +46,8 @@ func (im *importing) report(ctx context.Context, id string) ([]RowError, error) 
 }
 
 // settleReported settles the rows of a job that was completed, of which some failed. Rows
-// that are not among those stand, if that is certain.
+// that are not among those stand, if that is certain; if it is not, all are looked for, so
+// that none is refused whose account stands.
 func (im *importing) settleReported(ctx context.Context, rows []int, failed map[int][]RowProblem, certain bool) error {
 	var open []int
 	for _, at := range rows {
@@ -54,7 +55,7 @@ func (im *importing) settleReported(ctx context.Context, rows []int, failed map[
 		switch {
 		case !isFailed && certain:
 			_ = im.settle(at, nil)
-		case !isFailed || isConflict(problems) || im.given[at].Blocked: // which an earlier import may have made
+		case !certain || isConflict(problems) || im.given[at].Blocked: // which an earlier import may have made
 			open = append(open, at)
 		default:
 			im.fail(at, problems)
@@ -90,12 +91,17 @@ func (im *importing) fail(at int, problems []RowProblem) {
 	case p.isConflict():
 		im.refuse(at, p.taken(), p.Message)
 	case p.Code == "INVALID_FORMAT" || p.Code == "FORMAT":
-		im.refuse(at, providers.ErrInvalid, cmp.Or(clip(p.Message), "The account is not valid."))
+		im.refuse(at, providers.ErrInvalid, cmp.Or(im.words(at, p), "The account is not valid."))
 	default:
-		a := im.given[at]
-		message := providers.Mask(cmp.Or(clip(p.Message), "The account was refused."), a.Username, a.Email, a.Key)
+		message := cmp.Or(im.words(at, p), "The account was refused.")
 		im.outcomes[at] = providers.ImportOutcome{Refusal: &providers.ImportRefusal{Code: cmp.Or(p.Code, providers.CodeRefused), Message: message}}
 	}
+}
+
+// words returns what a problem says of the row at an index, without the row's values.
+func (im *importing) words(at int, p RowProblem) string {
+	a := im.given[at]
+	return clip(providers.Mask(p.Message, a.Username, a.Email, a.Key))
 }
 
 func isConflict(problems []RowProblem) bool {

@@ -3,6 +3,8 @@ package management
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"user-manager/providers"
 )
@@ -34,18 +36,27 @@ func (im *importing) idOf(at int) string {
 	return im.given[at].ID
 }
 
-// read returns the accounts at the given indexes that exist, by id.
+// readAtOnce bounds the accounts that are read again where one cannot be read.
+const readAtOnce = 1000
+
+// read returns the accounts at the given indexes that exist, by id. It takes them part by
+// part: to read thousands can take an hour, in which something fails.
 func (im *importing) read(ctx context.Context, indexes []int) (map[string]providers.Account, error) {
-	if len(indexes) == 0 {
-		return nil, nil
+	found := make(map[string]providers.Account, len(indexes))
+	for part := range slices.Chunk(indexes, readAtOnce) {
+		ids := make([]string, len(part))
+		for i, at := range part {
+			ids[i] = im.idOf(at)
+		}
+		some, err := insist(ctx, func(ctx context.Context) (map[string]providers.Account, error) {
+			return im.dir.ReadMany(ctx, ids)
+		})
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(found, some)
 	}
-	ids := make([]string, len(indexes))
-	for i, at := range indexes {
-		ids[i] = im.idOf(at)
-	}
-	return insist(ctx, func(ctx context.Context) (map[string]providers.Account, error) {
-		return im.dir.ReadMany(ctx, ids)
-	})
+	return found, nil
 }
 
 // bring brings an account that was found to what is given, all of it or nothing. What was

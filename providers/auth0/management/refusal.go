@@ -13,12 +13,13 @@ import (
 
 const (
 	mostRefusal = 64 << 10 // bytes of an error body that are looked at; larger ones are no words
-	mostWords   = 1 << 10  // bytes of a message that are kept
+	mostWords   = 1 << 10  // bytes that are kept of other words
 )
 
 // Refusal returns the error of an answer that is not a success: route is the call, such as
 // "PATCH /api/v2/users/:id". Its Status is the tenant's, its Message the tenant's words if
-// the body has some, and its cause tells who is to blame:
+// the body has some, whole, so that values in them can be masked; its cause tells who is to
+// blame:
 //
 //   - [providers.ErrNotFound]: there is no such account. A 404 of anything else has no cause.
 //   - [providers.ErrConflict], where the words tell as [providers.Taken].
@@ -50,7 +51,7 @@ func wordsOf(body []byte) words {
 		return words{}
 	}
 	message := cmp.Or(textOf(said.Message), textOf(said.Description), textOf(said.Error))
-	return words{message: clip(message), code: textOf(said.Code)}
+	return words{message: message, code: textOf(said.Code)}
 }
 
 // textOf returns value if it is text, else "".
@@ -59,7 +60,8 @@ func textOf(value any) string {
 	return text
 }
 
-// clip cuts text that is too long to keep.
+// clip cuts text that is too long to keep. Values are masked before: of one that is cut a part
+// would stay.
 func clip(text string) string {
 	if len(text) > mostWords {
 		text = text[:mostWords]
@@ -97,6 +99,8 @@ var (
 	schemaProperty = regexp.MustCompile(`(?is)^payload validation error:.* on property (\w+)`)
 	isSchema       = regexp.MustCompile(`(?i)^payload validation error:`)
 	clientProperty = regexp.MustCompile(`^(connection|connection_id|client_id)$`)
+	// unusable finds words about a connection that takes no import at all.
+	unusable = regexp.MustCompile(`(?i)^(the )?connection (does not exist|is disabled|must be)\b|\bwithout import mode are not allowed\b`)
 )
 
 // badRequestCause returns who is to blame for status 400. Queries and paths are the

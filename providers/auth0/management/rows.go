@@ -43,11 +43,15 @@ const (
 	// singleSize is what an account counts that goes by itself, in requests of its own: as
 	// many as a file has room for take minutes at the rate of a free tenant, and not hours.
 	singleSize = 512
+	// mostRows bounds the rows of a job. In the worst case each has a name of somebody else,
+	// and that none is ours is asked one by one: of two jobs that takes under an hour and a
+	// half at the rate of a free tenant.
+	mostRows = 5000
 )
 
 // limits are those of every [Importer]. A row has a comma or the opening bracket before it;
 // the closing bracket is left out of the sum.
-var limits = providers.ImportLimits{AtOnce: jobsAtOnce, Bytes: FileLimit - 1, Size: sizeOf}
+var limits = providers.ImportLimits{Accounts: mostRows, AtOnce: jobsAtOnce, Bytes: FileLimit - 1, Size: sizeOf}
 
 func sizeOf(a providers.ImportAccount) int {
 	if isRow(a) {
