@@ -54,7 +54,7 @@ func afterBlock(err error) error {
 		return err
 	}
 	open := *failed
-	open.Partial = true
+	open.NotDone, open.Partial = false, true
 	return &open
 }
 
@@ -64,12 +64,16 @@ func isRefusedWay(err error) bool {
 	return status == http.StatusForbidden || status == http.StatusNotFound
 }
 
-// endBy makes a DELETE, unless its route was refused a while ago.
+// endBy makes a DELETE, unless its route was refused a while ago. What is not there, an
+// account or one of its tokens, counts as ended.
 func (p *Provider) endBy(ctx context.Context, route, path, id string) error {
 	if p.isRefused(route) {
 		return &upstream.Error{Service: providers.Service, Route: route, Status: http.StatusForbidden}
 	}
 	_, err := p.manage(ctx, &request{method: http.MethodDelete, path: path, route: route, repeatable: true}, id)
+	if errors.Is(err, providers.ErrNotFound) || route == endDeviceRoute && upstream.Status(err) == http.StatusNotFound {
+		return nil
+	}
 	if isRefusedWay(err) {
 		p.refuse(route)
 	}
@@ -128,7 +132,7 @@ func (p *Provider) endDevicesOf(ctx context.Context, id, kind string) error {
 		}
 		for _, d := range devices { // what is deleted makes the next page the first
 			path := "/api/v2/device-credentials/" + url.PathEscape(d.ID)
-			if err := p.endBy(ctx, endDeviceRoute, path, id); err != nil && upstream.Status(err) != http.StatusNotFound {
+			if err := p.endBy(ctx, endDeviceRoute, path, id); err != nil {
 				return err
 			}
 		}

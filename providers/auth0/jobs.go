@@ -23,21 +23,32 @@ const (
 type importJobs struct{ *Provider }
 
 // Start implements [management.Jobs]. A 429 may say that two jobs are active, so it is
-// returned, whatever it says.
+// returned, whatever it says. A connection that was made anew since it was asked for has
+// another id.
 func (j importJobs) Start(ctx context.Context, users []byte, upsert bool, externalID string) (string, error) {
 	connection, err := j.connection(ctx)
 	if err != nil {
 		return "", err
 	}
+	id, err := j.start(ctx, connection, users, upsert, externalID)
+	if !errors.Is(err, providers.ErrMisconfigured) {
+		return id, err
+	}
+	j.setConnection("")
+	now, failed := j.connection(ctx)
+	if failed != nil || now == connection {
+		return "", err
+	}
+	return j.start(ctx, now, users, upsert, externalID)
+}
+
+func (j importJobs) start(ctx context.Context, connection string, users []byte, upsert bool, externalID string) (string, error) {
 	kind, body := management.Form(management.Field{Name: "connection_id", Value: connection}, users, upsert, externalID)
 	r := &request{
 		method: http.MethodPost, path: "/api/v2/jobs/users-imports", route: startRoute, contentType: kind, body: body,
 		excused: func(*answer) bool { return true },
 	}
 	a, err := j.manage(ctx, r)
-	if errors.Is(err, providers.ErrMisconfigured) {
-		j.setConnection("") // it may be another by now
-	}
 	if err != nil {
 		return "", err
 	}

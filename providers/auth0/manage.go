@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"user-manager/providers"
@@ -24,20 +25,21 @@ func (p *Provider) manage(ctx context.Context, r *request, values ...string) (*a
 	for try := 1; ; try++ {
 		token, err := p.tokens.get(ctx)
 		if err != nil {
-			return nil, err
+			return nil, inDoubt(r, try, err)
 		}
-		r.authorize = func() string { // it may have waited for long
-			if held := p.tokens.held(); held.valid(time.Now()) {
-				return "Bearer " + held.value.Reveal()
+		r.authorize = func() string {
+			if held := p.tokens.held(); held.valid(time.Now()) { // it may have waited for long
+				token = held
 			}
 			return "Bearer " + token.value.Reveal()
 		}
 		a, err := p.transport.do(ctx, r)
 		switch {
 		case err != nil:
-			return nil, err
-		case a.status == http.StatusUnauthorized && try == 1:
-			p.tokens.drop(token)
+			return nil, inDoubt(r, try, err)
+		case a.status == http.StatusUnauthorized && p.tokens.drop(token.value) && try == 1:
+		case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
+			return nil, inDoubt(r, try, refusal(r, a, values))
 		case a.status < 200 || a.status > 299:
 			return nil, refusal(r, a, values)
 		default:
@@ -46,14 +48,36 @@ func (p *Provider) manage(ctx context.Context, r *request, values ...string) (*a
 	}
 }
 
+// inDoubt returns the error of a try that did nothing. When it is not the first, a change
+// that the network may repeat can have been carried out before the first was refused.
+func inDoubt(r *request, try int, err error) error {
+	failed, ok := errors.AsType[*upstream.Error](err)
+	if !ok || try == 1 || !r.repeatable {
+		return err
+	}
+	open := *failed
+	open.NotDone, open.Partial = false, true
+	return &open
+}
+
 // refusal returns the error of an answer of the Management API.
 func refusal(r *request, a *answer, values []string) error {
 	err := management.Refusal(r.route, a.status, a.body)
 	if failed, ok := errors.AsType[*upstream.Error](err); ok {
 		failed.RetryAfter = retryAfter(a)
 		failed.Message = providers.Mask(failed.Message, values...)
+		if isUnknownID(r, failed) {
+			failed.Err = providers.ErrNotFound
+		}
 	}
 	return err
+}
+
+// isUnknownID reports whether a refusal is about the form of an account's id: there is no
+// account with such a one.
+func isUnknownID(r *request, failed *upstream.Error) bool {
+	return failed.Status == http.StatusBadRequest && strings.Contains(r.route, "/users/:id") &&
+		strings.HasPrefix(failed.Message, "Path validation error:")
 }
 
 // decode reads an answer's JSON into to.

@@ -94,6 +94,9 @@ func parseBase(text string) (*url.URL, error) {
 		text = "https://" + text
 	}
 	u, err := url.Parse(strings.TrimRight(text, "/"))
+	if err == nil {
+		u.Host = strings.ToLower(u.Host) // as it is in the audience of tokens
+	}
 	switch {
 	case err != nil, u.Hostname() == "", u.User != nil, u.RawQuery != "", u.Fragment != "":
 		return nil, errNoDomain

@@ -57,6 +57,7 @@ func TestBase(t *testing.T) {
 		"tenant.eu.auth0.com":      "https://tenant.eu.auth0.com",
 		"tenant.test:8443":         "https://tenant.test:8443",
 		"https://tenant.test/":     "https://tenant.test",
+		"Tenant.EU.Auth0.com":      "https://tenant.eu.auth0.com",
 		"http://127.0.0.1:4000///": "http://127.0.0.1:4000",
 	} {
 		got, err := parseBase(text)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -26,17 +27,22 @@ const tokenRoute = "POST /oauth/token"
 const (
 	earliestRenewal = 5 * time.Minute  // before a token expires, or a tenth of its life before
 	nextRenewal     = 10 * time.Second // after one that failed, while the old token is valid
+	nextRequest     = 10 * time.Second // after a refusal, and after a token that is refused at once
 )
 
 // tokens are those of the Management API: one is kept until shortly before it expires, and
-// fetched once for all who wait for it. It is safe for use by several goroutines.
+// fetched once for all who wait for it. A tenant that refuses to give one, or that refuses
+// the one that it has just given, is not asked for another with every call. It is safe for
+// use by several goroutines.
 type tokens struct {
 	config  clientcredentials.Config
 	http    *http.Client
 	fetches flights[managementToken]
 
-	mu      sync.Mutex
-	current managementToken // guarded by mu
+	mu      sync.Mutex // guards what follows
+	current managementToken
+	refusal error     // why there is none; nil: that is not known
+	until   time.Time // the refusal counts
 }
 
 type managementToken struct {
@@ -44,6 +50,7 @@ type managementToken struct {
 	scopes  []string
 	expires time.Time // zero: it is not said
 	renew   time.Time // from then on another is fetched, if that can be had
+	fetched time.Time
 }
 
 func newTokens(t *transport, base *url.URL, c client) *tokens {
@@ -67,6 +74,10 @@ func (t *tokens) get(ctx context.Context) (managementToken, error) {
 	if held.valid(now) && (held.renew.IsZero() || now.Before(held.renew)) {
 		return held, nil
 	}
+	err := t.refusedOfLate(now)
+	if err != nil && !held.valid(now) {
+		return managementToken{}, t.failure(ctx, err)
+	}
 	fresh, err := t.fetches.do(ctx, "", t.fetch)
 	if err == nil {
 		return fresh, nil
@@ -87,13 +98,29 @@ func (m managementToken) valid(now time.Time) bool {
 	return !m.value.IsZero() && (m.expires.IsZero() || now.Before(m.expires))
 }
 
-// drop forgets a token that the tenant refuses.
-func (t *tokens) drop(refused managementToken) {
+// refusedOfLate returns the refusal to give a token, if that was a moment ago.
+func (t *tokens) refusedOfLate(now time.Time) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.current.value == refused.value {
-		t.current = managementToken{}
+	if now.Before(t.until) {
+		return t.refusal
 	}
+	return nil
+}
+
+// drop forgets a token that the tenant refuses, and reports whether another may do better:
+// not when that one is new.
+func (t *tokens) drop(refused secret.Text) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current.value != refused {
+		return true
+	}
+	if time.Since(t.current.fetched) < nextRequest {
+		return false
+	}
+	t.current = managementToken{}
+	return true
 }
 
 // fetch gets a token and keeps it.
@@ -104,9 +131,12 @@ func (t *tokens) fetch(ctx context.Context) (managementToken, error) {
 	now := time.Now()
 	if err != nil {
 		t.current.renew = now.Add(nextRenewal)
+		if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok && isRefusal(refused.Response.StatusCode) {
+			t.refusal, t.until = err, now.Add(nextRequest)
+		}
 		return managementToken{}, err
 	}
-	t.current = managementToken{value: secret.New(got.AccessToken), expires: got.Expiry}
+	t.current = managementToken{value: secret.New(got.AccessToken), expires: got.Expiry, fetched: now}
 	if scope, ok := got.Extra("scope").(string); ok {
 		t.current.scopes = strings.Fields(scope)
 	}
@@ -136,13 +166,21 @@ func (t *tokens) failure(ctx context.Context, err error) error {
 	}
 	failed := &upstream.Error{
 		Service: providers.Service, Route: tokenRoute, Status: refused.Response.StatusCode, NotDone: true,
-		Message:    providers.Mask(refused.ErrorDescription, t.config.ClientSecret),
+		Message:    clip(providers.Mask(refused.ErrorDescription, t.config.ClientSecret)),
 		RetryAfter: upstream.ParseRetryAfter(refused.Response.Header.Get("Retry-After"), time.Now()),
 	}
-	if failed.Status >= 400 && failed.Status < 500 && failed.Status != http.StatusTooManyRequests && failed.Status != http.StatusRequestTimeout {
+	switch {
+	case isRefusal(failed.Status):
 		failed.Err = providers.ErrMisconfigured
+	case failed.Status != http.StatusTooManyRequests: // no refusal: another time there may be one
+		failed.Status, failed.Err = 0, fmt.Errorf("%w: it has status %d", upstream.ErrAnswer, refused.Response.StatusCode)
 	}
 	return failed
+}
+
+// isRefusal reports whether a status of POST /oauth/token refuses the application for good.
+func isRefusal(status int) bool {
+	return status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout
 }
 
 var errNoToken = errors.New("it has no token")

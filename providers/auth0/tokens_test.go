@@ -129,7 +129,8 @@ func TestWaitersForAToken(t *testing.T) {
 		if got := calls.count.Load(); got != 1 {
 			t.Errorf("%d tokens were fetched, want 1", got)
 		}
-		p.tokens.drop(p.tokens.held())
+		time.Sleep(nextRequest)
+		p.tokens.drop(p.tokens.held().value)
 		leave(100 * time.Millisecond)
 		leave(200 * time.Millisecond)
 		group.Wait()
@@ -145,6 +146,7 @@ func TestRefusedToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, calls := withTokens(t, auth0test.Config{}, nil)
 		wantUnknown(t, p)
+		time.Sleep(nextRequest)
 		p.tokens.mu.Lock()
 		good := p.tokens.current.value.Reveal()
 		p.tokens.current.value = secret.New(good[:len(good)-9] + "forged000")
