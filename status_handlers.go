@@ -80,7 +80,7 @@ func (a *api) writeStatus(w http.ResponseWriter, s status, err error) error {
 	s.Name, s.Status, s.Version = serviceName, "OK", a.version
 	code := http.StatusOK
 	if err != nil {
-		s.Status, s.Message = "KO", err.Error()
+		s.Status, s.Message = "KO", err.Error()+refusedSettings(err)
 		code = http.StatusServiceUnavailable
 	}
 	return encode(w, code, s)

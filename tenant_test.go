@@ -248,3 +248,30 @@ func (l *logins) until(h *harness, over func() bool) {
 		}
 	}
 }
+
+// TestCheckUpOfATenant: it says what the tenant has against the settings.
+func TestCheckUpOfATenant(t *testing.T) {
+	t.Parallel()
+	overConnectionsAnyway(t)
+	for name, test := range map[string]struct {
+		env    map[string]string
+		tenant auth0test.Config
+		says   string
+	}{
+		"all is well":              {says: `"status":"OK"`},
+		"a wrong secret":           {env: map[string]string{"AUTH0_MANAGEMENT_CLIENT_SECRET": "x"}, says: `401 status code: Unauthorized"`},
+		"a scope is missing":       {tenant: auth0test.Config{Scopes: []string{"read:users", "create:users", "update:users", "read:connections"}}, says: `lacks the scopes delete:users"`},
+		"the tenant's domain only": {env: map[string]string{"AUTH0_DOMAIN": "other.test"}, says: `Service not enabled within domain: https://other.test/api/v2/"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newTenantHarness(t, test.env, test.tenant)
+				got := h.call("GET", "/-/check-up", "")
+				if !strings.Contains(got.body, test.says) {
+					t.Errorf("check-up = %d %s, want %s", got.status, got.body, test.says)
+				}
+			})
+		})
+	}
+}
