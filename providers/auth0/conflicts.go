@@ -79,10 +79,13 @@ func (p *Provider) byEmail(ctx context.Context, email string) ([]string, error) 
 	return ids, nil
 }
 
-// connectionOf returns the connection of the user's first identity of a database, or
-// fallback when it is not told.
+// connectionOf returns the connection of the user's first identity of a database, "" when
+// it has none, or fallback when its identities are not told.
 func connectionOf(user map[string]any, fallback string) string {
 	identities, _ := user["identities"].([]any)
+	if len(identities) == 0 {
+		return fallback
+	}
 	for _, one := range identities {
 		identity, _ := one.(map[string]any)
 		name, _ := identity["connection"].(string)
@@ -90,5 +93,5 @@ func connectionOf(user map[string]any, fallback string) string {
 			return name
 		}
 	}
-	return fallback
+	return ""
 }

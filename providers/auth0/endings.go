@@ -58,10 +58,14 @@ func afterBlock(err error) error {
 	return &open
 }
 
-// isRefusedWay reports whether the tenant lacks a route, or keeps it from us.
+// isRefusedWay reports whether the tenant lacks a route, keeps it from us, or does not let
+// it be used for this account. To insist would keep the account from being blocked.
 func isRefusedWay(err error) bool {
-	status := upstream.Status(err)
-	return status == http.StatusForbidden || status == http.StatusNotFound
+	switch upstream.Status(err) {
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		return true
+	}
+	return false
 }
 
 // endBy makes a DELETE, unless its route was refused a while ago. What is not there, an
@@ -74,9 +78,7 @@ func (p *Provider) endBy(ctx context.Context, route, path, id string) error {
 	if errors.Is(err, providers.ErrNotFound) || route == endDeviceRoute && upstream.Status(err) == http.StatusNotFound {
 		return nil
 	}
-	if isRefusedWay(err) {
-		p.refuse(route)
-	}
+	p.refuseAfter(route, err)
 	return err
 }
 
@@ -86,7 +88,12 @@ func (p *Provider) isRefused(route string) bool {
 	return time.Now().Before(p.refused[route])
 }
 
-func (p *Provider) refuse(route string) {
+// refuseAfter keeps a route from being tried for a while if err says that it is of no use.
+// Status 400 may be about one account.
+func (p *Provider) refuseAfter(route string, err error) {
+	if !isRefusedWay(err) || upstream.Status(err) == http.StatusBadRequest {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refused[route] = time.Now().Add(refusedFor)
@@ -118,9 +125,7 @@ func (p *Provider) endDevicesOf(ctx context.Context, id, kind string) error {
 			query: url.Values{"user_id": {id}, "type": {kind}, "per_page": {strconv.Itoa(devicesPerPage)}, "page": {"0"}},
 		}
 		a, err := p.manage(ctx, r, id)
-		if isRefusedWay(err) {
-			p.refuse(listDevicesRoute)
-		}
+		p.refuseAfter(listDevicesRoute, err)
 		if err != nil {
 			return err
 		}

@@ -65,3 +65,19 @@ func TestAccountThatIsGone(t *testing.T) {
 		}
 	})
 }
+
+// TestBlockWithoutWaysToEndSessions: a tenant that does not let sessions be ended lets
+// accounts be blocked.
+func TestBlockWithoutWaysToEndSessions(t *testing.T) {
+	for _, status := range []int{400, 403, 404, 405, 501} {
+		synctest.Test(t, func(t *testing.T) {
+			tenant := crud.InProcess(auth0test.New(auth0test.Config{}))
+			p := open(t, answering(tenant, "DELETE ", says(status, "application/json", `{"message":"No."}`)), nil)
+			id := create(t, p, ada()).ID
+			login(t, p, "ada")
+			if a, err := p.Update(t.Context(), id, providers.Change{Blocked: new(true)}); err != nil || !a.Blocked {
+				t.Errorf("status %d: %+v, %v; want the account blocked", status, a, err)
+			}
+		})
+	}
+}

@@ -43,3 +43,26 @@ func TestIDsOfNobody(t *testing.T) {
 		}
 	})
 }
+
+// TestAccountsOfOtherServices: an account of a social login is nobody in the database,
+// whatever its address.
+func TestAccountsOfOtherServices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const social = `{"user_id":"google-oauth2|1","email":"ada@example.com","identities":[{"provider":"google-oauth2","connection":"google-oauth2","user_id":"1","isSocial":true}]}`
+		stand := auth0test.New(auth0test.Config{})
+		tenant := answering(crud.InProcess(stand), "GET /api/v2/users/google-oauth2%7C1", says(200, "application/json", social))
+		tenant = answering(tenant, "GET /api/v2/users-by-email", says(200, "application/json", "["+social+"]"))
+		p := open(t, tenant, nil)
+		create(t, p, ada())
+		if a, err := p.Account(t.Context(), "google-oauth2|1"); err != nil || a.Email != "ada@example.com" {
+			t.Errorf("%+v, %v; want the account", a, err)
+		}
+		if err := p.ChangePassword(t.Context(), "google-oauth2|1"); !errors.Is(err, providers.ErrInvalid) || len(stand.Mails()) != 0 {
+			t.Errorf("ChangePassword: %v, with %d mails; want it refused", err, len(stand.Mails()))
+		}
+		twin := bob()
+		twin.Username = "ada"
+		_, err := p.Create(t.Context(), twin)
+		wantCause(t, "Create", err, providers.Taken{Property: "username"})
+	})
+}

@@ -17,16 +17,20 @@ const (
 
 // ChangePassword implements [providers.Mailer]. The account is read first: the tenant
 // answers alike for addresses that it does not know. A blocked account gets none, ErrInvalid:
-// a new password may lift its block. A job's calls read accounts together; where the address
+// a new password may lift its block. One that is in no database has no password: the mail
+// would be for another account with the same address. A job's calls read accounts together; where the address
 // was changed by somebody else a moment ago, no mail may go out.
 func (p *Provider) ChangePassword(ctx context.Context, id string) error {
 	account, err := p.read(ctx, id)
 	if err != nil {
 		return err
 	}
+	connection := connectionOf(account.Properties, p.settings.connection)
 	switch {
 	case account.Blocked:
 		return providers.Refuse(mailRoute, providers.ErrInvalid, "The account is blocked.")
+	case connection == "":
+		return providers.Refuse(mailRoute, providers.ErrInvalid, "The account has no password.")
 	case account.Email == "":
 		return providers.Refuse(mailRoute, providers.ErrInvalid, "The account has no email address.")
 	}
@@ -35,8 +39,7 @@ func (p *Provider) ChangePassword(ctx context.Context, id string) error {
 		kind: mails, lane: ordinary, owner: account.Email,
 		contentType: "application/json",
 		body: encode(map[string]string{
-			"client_id": p.settings.login.id, "email": account.Email,
-			"connection": connectionOf(account.Properties, p.settings.connection),
+			"client_id": p.settings.login.id, "email": account.Email, "connection": connection,
 		}),
 	}
 	if upstream.IsBackground(ctx) {
