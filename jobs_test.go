@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"user-manager/providers"
 )
 
 // passes is a step of a conversation in which the service runs for a minute.
@@ -347,6 +349,56 @@ func TestActivationMends(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestActivationBlocksFirst: the account of a user that may not log in is blocked also
+// when it cannot be given the user's names.
+func TestActivationBlocksFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, nil)
+		h.mustAll(
+			noMail+` {"userGroup":"customers","email":"ann@example.com"}`,
+			noMail+` {"userGroup":"customers","email":"mario@example.com"}`,
+			`PATCH /crud/users/<id2> {"$set":{"email":"bob@example.com"}}`,
+			`PATCH /crud/users/<id1> {"$set":{"email":"mario@example.com","blocked":true}}`,
+			"POST "+activations+" "+usersBody("<id1>"),
+		)
+		h.pass(time.Minute)
+		if got := h.must("GET", activations+"/<job1>", ""); !strings.Contains(got.body, "NON_UNIQUE_PROPERTY_VALUE") {
+			t.Errorf("job = %s, want one that fails", got.body)
+		}
+		h.checkAccounts(map[string]string{"ann@example.com": "blocked", "mario@example.com": ""})
+	})
+}
+
+// TestActivationRemovesWhatStands: an account that stands although its user is refused it
+// is removed.
+func TestActivationRemovesWhatStands(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newAltered(t, "in bulk", func(a *altered) {
+			makes := a.imports
+			a.imports = func(ctx context.Context, accounts []providers.ImportAccount) ([]providers.ImportOutcome, error) {
+				outcomes, err := makes(ctx, accounts)
+				for i := range outcomes {
+					outcomes[i].Inserted, outcomes[i].Refusal = false, &providers.ImportRefusal{Code: providers.CodeInvalid, Message: "no"}
+				}
+				return outcomes, err
+			}
+		})
+		h.mustAll(`POST /users/?postponeAuthUserCreation=true {"userGroup":"customers","email":"ann@example.com"}`,
+			"POST "+activations+" "+usersBody("<id1>"))
+		h.pass(time.Minute)
+		if got := h.must("GET", activations+"/<job1>", ""); !strings.Contains(got.body, "INVALID_FORMAT") {
+			t.Errorf("job = %s, want one that fails", got.body)
+		}
+		h.settle()
+		if left := h.all("/fake/accounts"); len(left) != 0 {
+			t.Errorf("%d accounts are left of no user", len(left))
+		}
+		h.checkPairing()
+	})
 }
 
 // checkAccounts compares the accounts' user names, and whether they are blocked, by their

@@ -50,7 +50,9 @@ type ImportAccount struct {
 
 // ImportOutcome is what became of one account.
 type ImportOutcome struct {
-	ID string // the account's; "" when it was refused
+	// ID is the account's. One that was refused has none, unless it stands all the same: an
+	// earlier Import made it, and it could not be brought to what is given.
+	ID string
 	// Inserted: it was made, by this Import or an earlier one with the same Key.
 	// Otherwise it existed and is as given.
 	Inserted bool

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"user-manager/upstream"
 )
@@ -63,7 +64,7 @@ const mask = "***"
 func Mask(words string, values ...string) string {
 	var patterns []string
 	for _, value := range values {
-		if value != "" {
+		if value != "" && utf8.RuneCountInString(value) <= len(words) { // a longer one is not in them
 			patterns = append(patterns, regexp.QuoteMeta(strings.ToValidUTF8(value, "\uFFFD")))
 		}
 	}

@@ -284,6 +284,7 @@ func (a *activation) importChunk(ctx context.Context, c chunk) error {
 	}
 	for i := range c {
 		c[i].authUserID, c[i].problem = outcomes[i].ID, problemOf(outcomes[i].Refusal)
+		c[i].open = c[i].open || c[i].problem != nil && outcomes[i].ID != ""
 	}
 	return nil
 }

@@ -99,7 +99,8 @@ func (s *Service) refreshAccount(ctx context.Context, id string) (stands bool, u
 }
 
 // updateAccount tells the account the user's name and address and whether it may log in.
-// There is nothing to undo: the user says the same before and after.
+// There is nothing to undo: the user says the same before and after. A block goes first,
+// so that it holds also when the names are refused.
 func (s *Service) updateAccount(r *refresh) step {
 	id := accountID(r.user)
 	username, email, blocked := text(r.user, "username"), text(r.user, "email"), !s.mayLogIn(r.user)
@@ -107,7 +108,13 @@ func (s *Service) updateAccount(r *refresh) step {
 		name:  "refresh account",
 		noted: true,
 		do: func(ctx context.Context) error {
-			_, err := s.provider.Update(ctx, id, providers.Change{Username: &username, Email: &email, Blocked: &blocked})
+			var err error
+			if blocked {
+				err = s.setBlocked(ctx, id, true)
+			}
+			if err == nil {
+				_, err = s.provider.Update(ctx, id, providers.Change{Username: &username, Email: &email, Blocked: &blocked})
+			}
 			if !errors.Is(err, providers.ErrNotFound) {
 				return err
 			}

@@ -17,8 +17,16 @@ const (
 	jobErrorsRoute = "/users/import/status/:jobID/errors"
 )
 
+// mostAtOnce bounds the accounts of an Import: without the routes for jobs each is a call,
+// and a tenant may take two a second.
+const mostAtOnce = 1000
+
 // ImportLimits implements [providers.Importer].
-func (p *Provider) ImportLimits() providers.ImportLimits { return p.importer.ImportLimits() }
+func (p *Provider) ImportLimits() providers.ImportLimits {
+	limits := p.importer.ImportLimits()
+	limits.Accounts = mostAtOnce
+	return limits
+}
 
 // Import implements [providers.Importer] by the tenant's import jobs. Where the Auth0 Client
 // has no routes for them, accounts are made one by one.

@@ -24,6 +24,12 @@ func refused(code, message string) outcome {
 	return outcome{Refusal: &providers.ImportRefusal{Code: code, Message: message}}
 }
 
+// there is a refusal of an account that stands.
+func there(o outcome, key string) outcome {
+	o.ID = AccountID(key)
+	return o
+}
+
 const (
 	notUnique = "A property has a non-unique value"
 	nameTaken = `Property "username" has non-unique value: `
@@ -76,13 +82,13 @@ func TestImport(t *testing.T) {
 		},
 		"a block that stays although the name is taken": {
 			given:  []account{{Key: "k-a", Username: "bob", Email: "ada@example.com", Blocked: true}},
-			want:   []outcome{refused("NON_UNIQUE_PROPERTY_VALUE", nameTaken+"bob")},
+			want:   []outcome{there(refused("NON_UNIQUE_PROPERTY_VALUE", nameTaken+"bob"), "k-a")},
 			singly: []string{`{"blocked":true}`, `{"connection":"people","username":"bob"}`},
 			files:  1, at: []string{a + " blocked", b},
 		},
 		"a block that stays although the address is none": {
 			given:  []account{{Key: "k-a", Username: "ada", Email: "here", Blocked: true}, {Key: "k-1", Email: "there", Blocked: true}},
-			want:   []outcome{refused("INVALID_FORMAT", "Payload validation error: 'Object didn't pass validation for format email: ***' on property email."), refused("INVALID_FORMAT", "Object didn't pass validation for format email: ***")},
+			want:   []outcome{there(refused("INVALID_FORMAT", "Payload validation error: 'Object didn't pass validation for format email: ***' on property email."), "k-a"), refused("INVALID_FORMAT", "Object didn't pass validation for format email: ***")},
 			singly: []string{`{"blocked":true}`, `{"connection":"people","email":"here"}`},
 			files:  1, at: []string{a + " blocked", b},
 		},

@@ -78,11 +78,19 @@ func (im *importing) bringOurs(ctx context.Context, at int, found providers.Acco
 	c := im.differences(at, found)
 	if c.Blocked != nil && *c.Blocked {
 		if _, err := im.dir.Patch(ctx, found.ID, map[string]any{"blocked": true}); err != nil {
-			return im.settle(at, err)
+			return im.settleStanding(at, im.settle(at, err))
 		}
 		c.Blocked = nil
 	}
-	return im.update(ctx, at, c)
+	return im.settleStanding(at, im.update(ctx, at, c))
+}
+
+// settleStanding notes of an account that was refused a change that it stands.
+func (im *importing) settleStanding(at int, err error) error {
+	if err == nil {
+		im.outcomes[at].ID = im.idOf(at)
+	}
+	return err
 }
 
 // differences returns what is to change of an account that was found.
