@@ -2,6 +2,7 @@ package auth0
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -46,7 +47,16 @@ func (p *Provider) Create(ctx context.Context, a providers.NewAccount) (provider
 		contentType: "application/json", body: encode(management.Creation(a, p.settings.connection)),
 	}
 	account, err := p.account(ctx, r, id, a.Username, a.Email, a.Password.Reveal(), a.Key)
+	if err == nil && a.Blocked && !account.Blocked {
+		return providers.Account{}, notBlocked(r)
+	}
 	return account, p.explain(ctx, err, id, a.Username, a.Email)
+}
+
+// notBlocked returns the error of a block that the tenant has taken, but that the account
+// it answers with does not have.
+func notBlocked(r *request) error {
+	return upstream.Unanswered(providers.Service, r.route, fmt.Errorf("%w: the account is not blocked", upstream.ErrAnswer))
 }
 
 // Find implements [providers.Directory].
@@ -142,6 +152,9 @@ func (d directory) Patch(ctx context.Context, id string, body map[string]any) (p
 	}
 	if body["blocked"] != true {
 		return account, nil
+	}
+	if !account.Blocked {
+		return providers.Account{}, notBlocked(r)
 	}
 	if d.ended != nil {
 		*d.ended = true

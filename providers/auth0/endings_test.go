@@ -10,6 +10,7 @@ import (
 	"user-manager/providers"
 	"user-manager/providers/auth0/auth0test"
 	"user-manager/secret"
+	"user-manager/upstream"
 )
 
 // TestDeviceThatIsGone: a refresh token that ends by itself while an account is blocked does
@@ -80,4 +81,25 @@ func TestBlockWithoutWaysToEndSessions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestBlockThatIsIgnored: a tenant that does not block an account although it says yes has
+// not blocked it.
+func TestBlockThatIsIgnored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const ignored = `{"user_id":"auth0|0123456789abcdef01234567","username":"ada"}`
+		tenant := crud.InProcess(auth0test.New(auth0test.Config{}))
+		for _, method := range []string{"POST", "PATCH"} {
+			p := open(t, answering(tenant, method+" /api/v2/users", says(200, "application/json", ignored)), nil)
+			blocked := ada()
+			blocked.Blocked = true
+			_, err := p.Create(t.Context(), blocked)
+			if method == "PATCH" {
+				_, err = p.Update(t.Context(), "auth0|0123456789abcdef01234567", providers.Change{Blocked: new(true)})
+			}
+			if err == nil || upstream.Refused(err) {
+				t.Errorf("%s: %v, want an error of open outcome", method, err)
+			}
+		}
+	})
 }

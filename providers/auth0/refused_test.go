@@ -91,6 +91,35 @@ func TestNoTokenForNow(t *testing.T) {
 	}
 }
 
+// TestRenewalThatHangs: who has a valid token does not wait for long for another.
+func TestRenewalThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hangs := false
+		tenant := crud.InProcess(auth0test.New(auth0test.Config{}))
+		p := open(t, roundTrip(func(req *http.Request) (*http.Response, error) {
+			if hangs && req.URL.Path == "/oauth/token" {
+				<-req.Context().Done()
+				return nil, req.Context().Err()
+			}
+			return tenant.RoundTrip(req)
+		}), nil)
+		wantUnknown(t, p)
+		hangs = true
+		time.Sleep(24*time.Hour - time.Minute)
+		for range 4 {
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			if err := unknown(ctx, p); !errors.Is(err, providers.ErrNotFound) {
+				t.Errorf("%v, want that there is no account", err)
+			}
+			cancel()
+			time.Sleep(5 * time.Second)
+		}
+		hangs = false
+		time.Sleep(time.Hour)
+		wantUnknown(t, p)
+	})
+}
+
 // TestRefusedAfterAnAnswerWasLost: a change that may have been carried out before the token
 // was refused is not told to be undone.
 func TestRefusedAfterAnAnswerWasLost(t *testing.T) {

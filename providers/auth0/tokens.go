@@ -27,6 +27,7 @@ const tokenRoute = "POST /oauth/token"
 const (
 	earliestRenewal = 5 * time.Minute  // before a token expires, or a tenth of its life before
 	nextRenewal     = 10 * time.Second // after one that failed, while the old token is valid
+	renewalPatience = 2 * time.Second  // of a caller, while the old token is valid
 	nextRequest     = 10 * time.Second // after a refusal, and after a token that is refused at once
 )
 
@@ -78,7 +79,7 @@ func (t *tokens) get(ctx context.Context) (managementToken, error) {
 	if err != nil && !held.valid(now) {
 		return managementToken{}, t.failure(ctx, err)
 	}
-	fresh, err := t.fetches.do(ctx, "", t.fetch)
+	fresh, err := t.join(ctx, held.valid(now))
 	if err == nil {
 		return fresh, nil
 	}
@@ -86,6 +87,16 @@ func (t *tokens) get(ctx context.Context) (managementToken, error) {
 		return held, nil
 	}
 	return managementToken{}, t.failure(ctx, err)
+}
+
+// join waits for the token that is being fetched, for a mere renewal not long.
+func (t *tokens) join(ctx context.Context, renewal bool) (managementToken, error) {
+	if renewal {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, renewalPatience)
+		defer cancel()
+	}
+	return t.fetches.do(ctx, "", t.fetch)
 }
 
 func (t *tokens) held() managementToken {
