@@ -211,7 +211,7 @@ func (s *Service) CreateWithID(ctx context.Context, fields crud.Document) (strin
 	if _, err := checkStandard(user); err != nil { // before anybody is asked
 		return "", err
 	}
-	unlock, err := s.locks.lock(ctx, accountLock(authUserID))
+	unlock, err := s.locks.Lock(ctx, accountLock(authUserID))
 	if err != nil {
 		return "", err
 	}

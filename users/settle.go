@@ -118,7 +118,7 @@ func (s *Service) settleClash(ctx context.Context, names []string) bool {
 // settle settles a note when neither its user nor its account is under way.
 func (s *Service) settle(ctx context.Context, n *openNote) error {
 	for _, key := range n.lockKeys() {
-		unlock, err := s.locks.lock(ctx, key)
+		unlock, err := s.locks.Lock(ctx, key)
 		if err != nil {
 			return err
 		}

@@ -32,7 +32,7 @@ func notSettled(cause error) error {
 // function that ends the turn. When something cannot be settled it is [ErrConflict].
 func (s *Service) turn(ctx context.Context, id string) (userID string, end func(), err error) {
 	id = strings.ToLower(id)
-	unlock, err := s.locks.lock(ctx, id)
+	unlock, err := s.locks.Lock(ctx, id)
 	if err != nil {
 		return "", nil, err
 	}
@@ -89,7 +89,7 @@ func (s *Service) lockAll(ctx context.Context, ids []string) (unlockAll func(), 
 		}
 	}
 	for _, id := range slices.Sorted(slices.Values(ids)) {
-		unlock, err := s.locks.lock(ctx, id)
+		unlock, err := s.locks.Lock(ctx, id)
 		if err != nil {
 			unlockAll()
 			return nil, err

@@ -1,8 +1,6 @@
 package users
 
 import (
-	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -70,36 +68,5 @@ func TestRandomPassword(t *testing.T) {
 			t.Error("the same password twice")
 		}
 		seen[password] = true
-	}
-}
-
-func TestLocks(t *testing.T) {
-	t.Parallel()
-	var l locks
-	unlock, err := l.lock(t.Context(), "a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := l.lock(t.Context(), "b")
-	if err != nil {
-		t.Fatalf("another key: %v", err)
-	}
-	other()
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := l.lock(gone, "a"); !errors.Is(err, context.Canceled) {
-		t.Errorf("lock that is held, for who has gone = %v", err)
-	}
-	waited := make(chan struct{})
-	go func() {
-		defer close(waited)
-		if unlock, err := l.lock(t.Context(), "a"); err == nil {
-			unlock()
-		}
-	}()
-	unlock()
-	<-waited
-	if len(l.held) != 0 {
-		t.Errorf("%d locks are kept though nobody holds them", len(l.held))
 	}
 }

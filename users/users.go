@@ -16,6 +16,7 @@ import (
 
 	"user-manager/crud"
 	"user-manager/providers"
+	"user-manager/upstream"
 )
 
 // Kinds of [Refusal].
@@ -93,7 +94,7 @@ type Service struct {
 	journal   *journal
 	recovered atomic.Bool // the notes of earlier processes are known
 	markedAt  time.Time   // when marks were last looked for; Recover's and then Run's
-	locks     locks
+	locks     upstream.Locks
 }
 
 // New returns a Service. Call [Service.Run] to have it settle what operations left

@@ -36,7 +36,7 @@ type Provider struct {
 	state      func() upstream.State
 	importer   *management.Importer
 
-	updates locks // by the account's id
+	updates upstream.Locks // by the account's id
 
 	// deaf is set once GET /users has shown that it does not pass the query "q" on.
 	deaf atomic.Bool

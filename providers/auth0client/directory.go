@@ -54,10 +54,11 @@ func (p *Provider) Update(ctx context.Context, id string, c providers.Change) (p
 	if err := stopped(ctx, route); err != nil {
 		return providers.Account{}, err
 	}
-	if !p.updates.take(ctx, id) {
+	unlock, err := p.updates.Lock(ctx, id)
+	if err != nil {
 		return providers.Account{}, stopped(ctx, route)
 	}
-	defer p.updates.give(id)
+	defer unlock()
 	return management.Update(ctx, directory{p}, p.connection, id, c)
 }
 

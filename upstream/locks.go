@@ -1,25 +1,25 @@
-package users
+package upstream
 
 import (
 	"context"
 	"sync"
 )
 
-// locks makes operations on the same key wait for each other. Its zero value is
-// ready to use.
-type locks struct {
+// Locks make works on the same thing, such as a user or an account, wait for each other.
+// The zero value has none held. They are safe for use by several goroutines.
+type Locks struct {
 	mu   sync.Mutex
 	held map[string]*lock // guarded by mu
 }
 
 type lock struct {
 	slot  chan struct{} // full while somebody holds the lock
-	users int           // holders and waiters; guarded by locks.mu
+	users int           // holders and waiters; guarded by the mu of Locks
 }
 
-// lock waits until nobody holds key, and returns the function that releases it; or
-// ctx's error when ctx ends first.
-func (l *locks) lock(ctx context.Context, key string) (unlock func(), err error) {
+// Lock waits until nobody holds the lock of key, and returns the function that releases
+// it; or ctx's error when ctx ends first.
+func (l *Locks) Lock(ctx context.Context, key string) (unlock func(), err error) {
 	l.mu.Lock()
 	if l.held == nil {
 		l.held = map[string]*lock{}
@@ -44,7 +44,7 @@ func (l *locks) lock(ctx context.Context, key string) (unlock func(), err error)
 	}
 }
 
-func (l *locks) leave(key string, k *lock) {
+func (l *Locks) leave(key string, k *lock) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if k.users--; k.users == 0 {
