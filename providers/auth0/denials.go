@@ -76,6 +76,8 @@ var (
 func blameOf(status int, said oauthError) error {
 	words := strings.ToLower(said.Description)
 	switch {
+	case aboutService[said.Code]: // some with status 501
+		return providers.ErrMisconfigured
 	case status >= 500:
 		if said.Code == "server_error" && (strings.Contains(words, "connection") || strings.Contains(words, "realm")) {
 			return providers.ErrMisconfigured
@@ -83,8 +85,6 @@ func blameOf(status int, said oauthError) error {
 		return nil
 	case aboutAccount[said.Code]:
 		return providers.ErrUnauthorized
-	case aboutService[said.Code]:
-		return providers.ErrMisconfigured
 	case said.Code == "access_denied" && isAboutApplication(words):
 		return providers.ErrMisconfigured
 	case said.Code == "access_denied":

@@ -25,11 +25,13 @@ const (
 // userPath returns the path of an account. Its id may have any character.
 func userPath(id string) string { return "/api/v2/users/" + url.PathEscape(id) }
 
+const longestID = 1 << 10 // bytes; of a database's users 255 characters are documented
+
 // isID reports whether an account may have the id: its connection's kind, a bar and more.
-// Others, such as "..", could be the path of another route.
+// Others, such as "..", could be the path of another route, or too long for one.
 func isID(id string) bool {
 	scheme, rest, ok := strings.Cut(id, "|")
-	return ok && scheme != "" && rest != ""
+	return ok && scheme != "" && rest != "" && len(id) <= longestID
 }
 
 // Create implements [providers.Directory]. The account's id is made of a.Key. The call is

@@ -37,6 +37,12 @@
 //     does not allow that is told to the log, once an hour; the block stands.
 //   - Unblocking leaves alone what brute-force protection has blocked: that is another
 //     block, for another reason, and by address.
+//   - Which ids are malformed, and status 400 by GET /users/{id}: those without a kind, a bar
+//     and more, and those that the tenant says so of, are ids of no account.
+//   - What DELETE /users/{id}/refresh-tokens and the like answer where they cannot be used:
+//     after 400, 403, 404, 405 and 501 the account stays blocked, and the next way is tried.
+//   - How often a tenant may be asked for a token that it refuses, or for another in the place
+//     of one that it has just given: once in ten seconds.
 //   - What a login of a blocked account is answered with: any error that is about the
 //     account is ErrUnauthorized. "access_denied" is that too, as it is when a rule of the
 //     tenant keeps somebody out, unless its words are about the application.

@@ -47,8 +47,7 @@ func TestAccountThatIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tenant := crud.InProcess(auth0test.New(auth0test.Config{Enterprise: true}))
 		calls := count(tenant)
-		var p *Provider
-		p = open(t, answering(calls, "PATCH /api/v2/users/auth0%7Cfedc", func(req *http.Request) (*http.Response, error) {
+		p := open(t, answering(calls, "PATCH /api/v2/users/auth0%7Cfedc", func(req *http.Request) (*http.Response, error) {
 			res, err := calls.RoundTrip(req)
 			again, _ := http.NewRequestWithContext(t.Context(), http.MethodDelete, req.URL.String(), nil)
 			again.Header = req.Header

@@ -24,7 +24,7 @@ func TestIDsOfNobody(t *testing.T) {
 			return tenant.RoundTrip(req)
 		}), nil)
 		id := create(t, p, ada()).ID
-		ids := []string{".", "..", "nobody", "|", "auth0|", "|5f7c", "auth0|not an id", "auth0|" + strings.Repeat("x", 300)}
+		ids := []string{".", "..", "nobody", "|", "auth0|", "|5f7c", "auth0|not an id", "auth0|" + strings.Repeat("x", 300), "auth0|" + strings.Repeat("x", 100_000)}
 		for _, id := range ids {
 			_, err1 := p.Account(t.Context(), id)
 			_, err2 := p.Update(t.Context(), id, providers.Change{Blocked: new(true)})

@@ -42,6 +42,9 @@ func (d directory) readMany(ctx context.Context, ids []string, outdated func(id 
 	found := map[string]providers.Account{}
 	var search, read []string
 	for _, id := range unique(ids) {
+		if !isID(id) {
+			continue
+		}
 		if len(ids) <= directly || !isSearchable(id) || outdated(id) {
 			read = append(read, id)
 		} else {

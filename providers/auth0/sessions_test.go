@@ -74,6 +74,7 @@ func TestRefusedGrants(t *testing.T) {
 		"no such API":                   {403, `{"error":"access_denied","error_description":"Service not enabled within domain: x"}`, providers.ErrMisconfigured, "Service not enabled within domain: x"},
 		"no directory":                  {500, `{"error":"server_error","error_description":"Authorization server not configured with default connection."}`, providers.ErrMisconfigured, "Authorization server not configured with default connection."},
 		"another server error":          {500, `{"error":"server_error","error_description":"Something broke."}`, nil, "Something broke."},
+		"a grant that is unknown":       {501, `{"error":"unsupported_grant_type","error_description":"Unsupported grant type: x"}`, providers.ErrMisconfigured, "Unsupported grant type: x"},
 		"unavailable":                   {503, `{"error":"temporarily_unavailable"}`, nil, "temporarily_unavailable"},
 		"a gateway":                     {502, `<html>`, nil, ""},
 		"words with the name":           {403, `{"error":"invalid_grant","error_description":"ADA@example.com is unknown"}`, providers.ErrUnauthorized, "*** is unknown"},

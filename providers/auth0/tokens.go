@@ -142,7 +142,7 @@ func (t *tokens) fetch(ctx context.Context) (managementToken, error) {
 	now := time.Now()
 	if err != nil {
 		t.current.renew = now.Add(nextRenewal)
-		if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok && isRefusal(refused.Response.StatusCode) {
+		if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok && isRefusal(refused) {
 			t.refusal, t.until = err, now.Add(nextRequest)
 		}
 		return managementToken{}, err
@@ -181,7 +181,7 @@ func (t *tokens) failure(ctx context.Context, err error) error {
 		RetryAfter: upstream.ParseRetryAfter(refused.Response.Header.Get("Retry-After"), time.Now()),
 	}
 	switch {
-	case isRefusal(failed.Status):
+	case isRefusal(refused):
 		failed.Err = providers.ErrMisconfigured
 	case failed.Status != http.StatusTooManyRequests: // no refusal: another time there may be one
 		failed.Status, failed.Err = 0, fmt.Errorf("%w: it has status %d", upstream.ErrAnswer, refused.Response.StatusCode)
@@ -189,9 +189,14 @@ func (t *tokens) failure(ctx context.Context, err error) error {
 	return failed
 }
 
-// isRefusal reports whether a status of POST /oauth/token refuses the application for good.
-func isRefusal(status int) bool {
-	return status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout
+// isRefusal reports whether an answer of POST /oauth/token refuses the application for good.
+func isRefusal(refused *oauth2.RetrieveError) bool {
+	switch status := refused.Response.StatusCode; status {
+	case http.StatusTooManyRequests, http.StatusRequestTimeout:
+		return false
+	default:
+		return status >= 400 && status < 500 || aboutService[refused.ErrorCode]
+	}
 }
 
 var errNoToken = errors.New("it has no token")
