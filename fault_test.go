@@ -59,7 +59,7 @@ func inState(states ...string) func(h *harness) {
 }
 
 func isMail(call string) bool {
-	return strings.Contains(call, "change-password") || strings.Contains(call, "ChangePassword")
+	return strings.Contains(call, "change-password") || strings.Contains(call, "ChangePassword") || strings.Contains(call, "change_password")
 }
 
 func operations() []operation {

@@ -20,6 +20,7 @@ import (
 	"user-manager/crud"
 	"user-manager/jobs"
 	"user-manager/providers"
+	"user-manager/providers/auth0/auth0test"
 	"user-manager/providers/providertest"
 	"user-manager/upstream/faults"
 )
@@ -102,6 +103,16 @@ func (h *harness) mustAll(requests ...string) {
 // removeAccount removes an account behind the service's back.
 func (h *harness) removeAccount(email string) {
 	h.t.Helper()
+	if h.tenant != nil {
+		for id, account := range h.accounts() {
+			if account["email"] == email {
+				if err := h.provider.Delete(h.t.Context(), id); err != nil {
+					h.t.Fatal(err)
+				}
+			}
+		}
+		return
+	}
 	q := crud.Query{Filter: crud.Document{"email": email}, States: crud.AllStates}
 	if n, err := h.client.Collection("/fake/accounts").DeleteAll(h.t.Context(), q); err != nil || n != 1 {
 		h.t.Fatalf("%d accounts removed, %v", n, err)
@@ -208,6 +219,12 @@ func (h *harness) checkPairing() {
 // mails counts the mails in the outbox by their address.
 func (h *harness) mails() map[string]int {
 	counts := map[string]int{}
+	if h.tenant != nil {
+		for _, to := range h.tenant.Mails() {
+			counts[to]++
+		}
+		return counts
+	}
 	for _, mail := range h.all("/fake/outbox") {
 		counts[fmt.Sprint(mail["to"])]++
 	}
@@ -224,13 +241,21 @@ type bulkResult struct {
 // start prepares a harness for the job.
 func (b bulkJob) start(t *testing.T, sight string) *harness {
 	t.Helper()
-	h := newHarnessWith(t, map[string]string{"AUTH0_BULK_CHANGE_PASSWORD_RATE_LIMIT_PER_SECOND": "1000"}, sights[sight])
+	env := map[string]string{"AUTH0_BULK_CHANGE_PASSWORD_RATE_LIMIT_PER_SECOND": "1000"}
+	var h *harness
+	if sight == atATenant {
+		h = newTenantHarness(t, env, auth0test.Config{ImportRate: 1, IndexLag: time.Second})
+	} else {
+		h = newHarnessWith(t, env, sights[sight])
+	}
 	b.prepare(h)
 	h.plan.Reset()
 	return h
 }
 
-func (b bulkJob) request(h *harness) reply { return h.call("POST", b.path, b.body) }
+func (b bulkJob) request(h *harness) reply {
+	return h.call("POST", b.path, strings.ReplaceAll(b.body, "fake|", h.idPrefix()))
+}
 
 // carriedOut runs the job with nothing going wrong.
 func (b bulkJob) carriedOut(t *testing.T, sight string) (calls []string, want bulkResult) {
@@ -264,21 +289,45 @@ func TestEveryFaultOfAJob(t *testing.T) {
 			}
 			t.Run(name+" "+sight, func(t *testing.T) {
 				t.Parallel()
-				var calls []string
-				var want bulkResult
-				synctest.Test(t, func(t *testing.T) { calls, want = b.carriedOut(t, sight) })
-				for n, call := range calls {
-					if n%stride() != 0 {
-						continue
-					}
-					for _, c := range faultCases(n + 1) {
-						t.Run(fmt.Sprintf("%d %s, %s", n+1, strings.ReplaceAll(call, "/", "_"), c.name), func(t *testing.T) {
-							synctest.Test(t, func(t *testing.T) { b.checkFault(t, sight, n+1, c, want) })
-						})
-					}
-				}
+				b.tryFaults(t, sight, "")
 			})
 		}
+	}
+}
+
+// tryFaults tries every fault at some of the calls whose names begin with prefix.
+func (b bulkJob) tryFaults(t *testing.T, sight, prefix string) {
+	var calls []string
+	var want bulkResult
+	synctest.Test(t, func(t *testing.T) { calls, want = b.carriedOut(t, sight) })
+	tried := 0
+	for n, call := range calls {
+		if !strings.HasPrefix(call, prefix) {
+			continue
+		}
+		if tried++; (tried-1)%stride() != 0 {
+			continue
+		}
+		for _, c := range faultCases(n + 1) {
+			t.Run(fmt.Sprintf("%d %s, %s", n+1, strings.ReplaceAll(call, "/", "_"), c.name), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { b.checkFault(t, sight, n+1, c, want) })
+			})
+		}
+	}
+}
+
+// atATenant is the sight of a service whose provider is a tenant of Auth0.
+const atATenant = "at a tenant"
+
+// TestEveryFaultOfAJobAtATenant is TestEveryFaultOfAJob with the requests to a tenant.
+func TestEveryFaultOfAJobAtATenant(t *testing.T) {
+	t.Parallel()
+	overConnectionsAnyway(t)
+	for name, b := range bulkJobs {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b.tryFaults(t, atATenant, "Auth0 ")
+		})
 	}
 }
 
