@@ -39,7 +39,7 @@ type Provider struct {
 
 	mu           sync.Mutex           // guards what follows
 	connectionID string               // of settings.connection; "": not asked for yet
-	refused      map[string]time.Time // until when ways to end sessions are not tried, by route
+	refused      map[string]time.Time // until when routes that a call can do without are not tried
 	warned       time.Time            // that sessions are not ended
 }
 

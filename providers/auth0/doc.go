@@ -56,7 +56,8 @@
 //   - Retry-After: it goes before x-ratelimit-reset when it is there.
 //   - How long the index of GET /users lags: accounts that this Provider has changed in the
 //     last two minutes are read one by one.
-//   - How long a query may be: 4 KB, and one that is refused is halved.
+//   - How long a query may be: 4 KB, and one that is refused is halved. After a 503, for
+//     which a search took too long, accounts are read one by one for ten seconds.
 //   - A call that meets a limit is sent again until its context is done, however often. A
 //     tenant's 429 was never carried out. Two are left to the caller, as status 429: a login
 //     for which attack protection asks to wait for more than a minute, and the start of an

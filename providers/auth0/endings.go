@@ -91,12 +91,15 @@ func (p *Provider) isRefused(route string) bool {
 // refuseAfter keeps a route from being tried for a while if err says that it is of no use.
 // Status 400 may be about one account.
 func (p *Provider) refuseAfter(route string, err error) {
-	if !isRefusedWay(err) || upstream.Status(err) == http.StatusBadRequest {
-		return
+	if isRefusedWay(err) && upstream.Status(err) != http.StatusBadRequest {
+		p.refuse(route, refusedFor)
 	}
+}
+
+func (p *Provider) refuse(route string, length time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.refused[route] = time.Now().Add(refusedFor)
+	p.refused[route] = time.Now().Add(length)
 }
 
 // endDevices revokes the refresh tokens of an account one by one, those that rotate and

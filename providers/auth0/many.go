@@ -15,12 +15,13 @@ import (
 )
 
 const (
-	perPage     = 100             // users of one search at most
-	queryBytes  = 4 << 10         // of the query of one search; how much a tenant takes is not documented
-	directly    = 2               // so few accounts are read by id at once
-	leastSearch = 10              // accounts of a search that is not halved any more
-	indexLag    = 2 * time.Minute // after a change of ours an account is read by id
-	mostRecent  = 20_000          // accounts whose change is remembered
+	perPage     = 100              // users of one search at most
+	queryBytes  = 4 << 10          // of the query of one search; how much a tenant takes is not documented
+	directly    = 2                // so few accounts are read by id at once
+	leastSearch = 10               // accounts of a search that is not halved any more
+	indexLag    = 2 * time.Minute  // after a change of ours an account is read by id
+	searchPause = 10 * time.Second // after a search that the tenant had no time for
+	mostRecent  = 20_000           // accounts whose change is remembered
 )
 
 // Accounts implements [providers.BatchReader]. What others, or an import, have changed a
@@ -54,17 +55,22 @@ func (d directory) readMany(ctx context.Context, ids []string, outdated func(id 
 	for len(search) > 0 {
 		n := fitting(search)
 		missed, err := d.search(ctx, search[:n], found)
+		if err == nil {
+			err = d.readEach(ctx, missed, found)
+		}
 		if err != nil {
 			return nil, err
 		}
-		read, search = append(read, missed...), search[n:]
+		search = search[n:]
 	}
-	one, err := providers.ReadEach(ctx, read, d.Read)
-	if err != nil {
-		return nil, err
-	}
-	maps.Copy(found, one)
-	return found, nil
+	return found, d.readEach(ctx, read, found)
+}
+
+// readEach reads accounts by id and puts those that exist into found.
+func (d directory) readEach(ctx context.Context, ids []string, found map[string]providers.Account) error {
+	read, err := providers.ReadEach(ctx, ids, d.Read)
+	maps.Copy(found, read)
+	return err
 }
 
 // unique returns ids without repetitions and empty ones.
@@ -97,8 +103,13 @@ func fitting(ids []string) int {
 func term(id string) string { return `"` + id + `"` }
 
 // search puts those of ids that the index shows into found, and returns the others. A
-// query that is refused is halved, and a short one left alone.
+// query that is refused is halved, and a short one left alone. When the tenant has no time
+// for searches there is none for a while: each counts as a failure of the whole tenant, and
+// a few keep everybody from being let in.
 func (d directory) search(ctx context.Context, ids []string, found map[string]providers.Account) ([]string, error) {
+	if d.isRefused(searchRoute) {
+		return ids, nil
+	}
 	terms := make([]string, len(ids))
 	for i, id := range ids {
 		terms[i] = term(id)
@@ -109,7 +120,10 @@ func (d directory) search(ctx context.Context, ids []string, found map[string]pr
 	}
 	a, err := d.manage(ctx, r, ids...)
 	switch upstream.Status(err) {
-	case http.StatusRequestURITooLong, http.StatusServiceUnavailable, http.StatusBadRequest: // too long, too slow, or too much
+	case http.StatusServiceUnavailable:
+		d.refuse(searchRoute, searchPause)
+		return ids, nil
+	case http.StatusRequestURITooLong, http.StatusBadRequest: // too long, or too much
 		if len(ids) <= leastSearch {
 			return ids, nil
 		}
