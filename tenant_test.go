@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"user-manager/crud"
+	"user-manager/jobs"
 	"user-manager/providers"
 	"user-manager/providers/auth0/auth0test"
 	"user-manager/secret"
@@ -273,5 +276,73 @@ func TestCheckUpOfATenant(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// follow reads a job's events until so many ids have an outcome, or it is over.
+func (s *killedService) follow(job string, done int) {
+	s.t.Helper()
+	res, err := http.Get(s.p.url + job + "/events")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	for events := bufio.NewScanner(res.Body); events.Scan(); {
+		var progress struct{ Done int }
+		if data, ok := strings.CutPrefix(events.Text(), "data: "); ok && json.Unmarshal([]byte(data), &progress) == nil && progress.Done >= done {
+			return
+		}
+	}
+}
+
+// TestKilledDuringAnActivationAtATenant kills the service while import jobs run. In the end
+// everybody has one account, whichever process asked for it.
+func TestKilledDuringAnActivationAtATenant(t *testing.T) {
+	t.Parallel()
+	overConnectionsAnyway(t)
+	const n = 1200
+	s := newKilledService(t)
+	s.kill()
+	server := httptest.NewUnstartedServer(nil)
+	tenant := auth0test.New(auth0test.Config{Domain: "http://" + server.Listener.Addr().String(), ImportRate: 300, IndexLag: 100 * time.Millisecond})
+	server.Config.Handler = tenant
+	server.Start()
+	defer server.Close()
+	s.env = append(s.env, "AUTH_MODULE=auth0", "AUTH0_DOMAIN="+server.URL, "AUTH0_CLIENT_ID="+auth0test.ClientID, "AUTH0_CLIENT_SECRET="+auth0test.ClientSecret,
+		"AUTH0_MANAGEMENT_CLIENT_ID="+auth0test.ManagementClientID, "AUTH0_MANAGEMENT_CLIENT_SECRET="+auth0test.ManagementClientSecret)
+	h, closed := s.store.open()
+	ids := h.crowd(n)
+	if err := closed(); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	var body []any
+	for _, id := range ids {
+		body = append(body, map[string]any{"filter": map[string]any{"userId": id}})
+	}
+	job := s.startJob("/jobs/bulk-activation", body)
+	for _, done := range []int{1, n / 4, n / 2} {
+		s.follow(job, done)
+		s.kill()
+		s.start()
+	}
+	if got := s.until(job, 0); got.Status != jobs.Pending {
+		t.Errorf("the job is %s after all kills: the test shows little", got.Status)
+	}
+	s.follow(job, n+1)
+	end := s.until(job, 0)
+	if want := map[string]int{"inserted": n, "updated": 0, "failed": 0, "total": n}; !maps.Equal(want, end.Summary) {
+		t.Errorf("the job is %s: %v, want %v", end.Status, end.Summary, want)
+	}
+	s.p.awaitSettled(t)
+	s.kill()
+	h, closed = s.store.open()
+	h.tenant = tenant
+	h.checkTenant(n)
+	if err := closed(); err != nil {
+		t.Fatal(err)
+	}
+	if seen := tenant.Seen(); seen.ActiveImports > 2 {
+		t.Errorf("%d import jobs at once", seen.ActiveImports)
 	}
 }
