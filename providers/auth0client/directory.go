@@ -185,7 +185,7 @@ func (d directory) Read(ctx context.Context, id string) (providers.Account, erro
 }
 
 func (d directory) ReadMany(ctx context.Context, ids []string) (map[string]providers.Account, error) {
-	return d.p.readEach(ctx, ids)
+	return providers.ReadEach(ctx, ids, d.p.read)
 }
 
 func (d directory) Create(ctx context.Context, a providers.NewAccount) (providers.Account, error) {

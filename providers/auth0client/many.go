@@ -2,25 +2,18 @@ package auth0client
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"user-manager/providers"
 	"user-manager/upstream"
 )
 
-const (
-	searched   = 50 // ids in one search: its URL stays below 4 KiB
-	readAtOnce = 8
-)
+const searched = 50 // ids in one search: its URL stays below 4 KiB
 
 // Accounts implements [providers.BatchReader], with the tenant's search where the Auth0
 // Client lets it be asked for ids. Accounts may be as they were a moment ago; those that the
@@ -40,7 +33,7 @@ func (p *Provider) Accounts(ctx context.Context, ids []string) (map[string]provi
 			}
 		}
 	}
-	rest, err := p.readEach(ctx, missing)
+	rest, err := providers.ReadEach(ctx, missing, p.read)
 	if err != nil {
 		return nil, err
 	}
@@ -96,33 +89,4 @@ func searchable(ids []string) []string {
 func searchFor(ids []string) url.Values {
 	terms := `user_id:("` + strings.Join(ids, `" OR "`) + `")`
 	return url.Values{"_l": {strconv.Itoa(searched)}, "q": {terms}}
-}
-
-// readEach returns those of the accounts that exist, as they are, a few at a time.
-func (p *Provider) readEach(ctx context.Context, ids []string) (map[string]providers.Account, error) {
-	var mu sync.Mutex
-	found := map[string]providers.Account{} // guarded by mu
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readAtOnce)
-	for _, id := range ids {
-		g.Go(func() error {
-			return upstream.Protect(func() error {
-				account, err := p.read(ctx, id)
-				if errors.Is(err, providers.ErrNotFound) {
-					return nil
-				}
-				if err != nil {
-					return err
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				found[id] = account
-				return nil
-			})
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	return found, nil
 }
