@@ -33,7 +33,6 @@ type Provider struct {
 	updates   locks
 	changed   recent // accounts that were changed one by one
 	brought   recent // and by imports
-	looks     flights[struct{}]
 	batches   batches
 	ids       flights[string]
 

@@ -7,6 +7,7 @@ import (
 
 const (
 	patience       = time.Second // for the answer that tells whether there is a limit
+	reserveStep    = time.Second // after which less may be kept for urgent calls
 	mostBackground = 16          // calls of jobs at once: the connections are not theirs alone
 )
 
@@ -25,15 +26,18 @@ const (
 // answers and counts between them. A window begins with the first call that takes from a
 // full bucket; at its end the bucket is taken to be full. That is so with a tenant that
 // fills its buckets in whole windows, and with one that fills them one by one, which gives
-// as much when it is emptied and left to fill. Only calls that someone waits for do not
-// wait so long: they try whether it fills one by one (see drips).
+// as much when it is emptied and left to fill. Calls of lane urgent do not wait so long:
+// when none is left they try, one at a time.
+//
+// Such a count may be wrong: others use the bucket too, and few answers tell of it. So in a
+// bucket that keeps a part for urgent calls a job takes only what the tenant has told to be
+// left, less that part and what was let go since; see looks.go.
 //
 // The limiter's mutex guards it.
 type bucket struct {
 	window   time.Duration // until it is full again: presumed, or longer as told
 	reserves bool          // a part is kept for urgent calls
-	whole    bool          // it does not fill one by one: a call that tried was refused
-	singly   int           // answers in a row that look as if it did
+	told     told          // of a bucket that reserves
 
 	limit  int       // calls it takes; 0: not known
 	gain   int       // calls a window begins with
@@ -53,7 +57,8 @@ type bucket struct {
 
 	least     int       // that an answer told to be left of this window; limit: none did
 	said      time.Time // latest end of this window that an answer told
-	untold    int       // calls that were let go since an answer told anything
+	granted   int       // calls that were let go, ever
+	tryAt     time.Time // an urgent call may try although none is left
 	flying    int
 	inTurn    int // calls of this turn among those flying
 	jobs      int // background calls among those flying
@@ -69,9 +74,10 @@ func newBucket(window time.Duration) *bucket {
 type permit struct {
 	bucket *bucket
 	lane   lane
+	look   bool // to look what is left, and no more
 	turn   int
+	number int // of those granted
 	sent   time.Time
-	drip   bool // it was let go although none was left
 }
 
 // one returns how long a bucket that fills one by one takes for one.
@@ -83,9 +89,6 @@ func (b *bucket) advance(now time.Time) {
 	case b.limit == 0 || b.reset.IsZero():
 		return
 	case now.Before(b.reset):
-		if b.isSingle() {
-			b.left = b.limit - int((b.reset.Sub(now)+b.one()-1)/b.one())
-		}
 		return
 	}
 	if !b.hit {
@@ -103,39 +106,42 @@ func (b *bucket) begin(left int) {
 	b.turn++
 }
 
-// room reports whether a call may go.
-func (b *bucket) room(l lane, now time.Time) bool {
+// isHeld reports whether calls of lane l wait for something else than room.
+func (b *bucket) isHeld(l lane, now time.Time) bool {
 	switch {
 	case now.Before(b.paused):
-		return false
+		return true
 	case b.careful > 0 && b.flying >= b.careful && now.Before(b.lastGrant.Add(patience)):
-		return false
-	case l == background && b.jobs >= mostBackground:
-		return false
+		return true
 	}
-	return b.limit == 0 || b.left > b.reserve(l, now) || b.drips(l) && !now.Before(b.drip())
+	return l == background && (b.jobs >= mostBackground || b.told.looking)
 }
 
-// drips reports whether calls in lane l try a bucket in which none is left.
-func (b *bucket) drips(l lane) bool { return l == urgent && !b.whole }
+// room reports whether there is room for a call of lane l that is not held.
+func (b *bucket) room(l lane, now time.Time) bool {
+	switch {
+	case b.limit == 0:
+		return true
+	case l == urgent:
+		return b.left > 0 || !now.Before(b.tryAt)
+	case l == background && b.reserves:
+		return b.forJobs(now) > 0
+	}
+	return b.left > b.reserve(now)
+}
 
-// drip returns when a bucket that fills one by one has one more.
-func (b *bucket) drip() time.Time { return b.lastGrant.Add(b.one()) }
-
-// reserve returns how many calls are not for lane l: a fifth, of a small bucket up to
-// half, and fewer towards the end of a window, when what is left is lost.
-func (b *bucket) reserve(l lane, now time.Time) int {
-	if !b.reserves || l == urgent {
+// reserve returns how many calls are kept for lane urgent: a fifth, and fewer towards the
+// end of a window, when what is left is lost; but never less than a fifteenth.
+func (b *bucket) reserve(now time.Time) int {
+	if !b.reserves {
 		return 0
 	}
-	kept := b.fullReserve()
-	if rest := b.reset.Sub(now); !b.reset.IsZero() && rest < b.window && !b.isSingle() {
+	kept := b.limit / 5
+	if rest := b.reset.Sub(now); !b.reset.IsZero() && rest < b.window {
 		kept = int((time.Duration(kept)*rest + b.window - 1) / b.window)
 	}
-	return kept
+	return max(kept, b.limit/15)
 }
-
-func (b *bucket) fullReserve() int { return max(b.gain/5, min(10, b.gain/2)) }
 
 // wake returns when time alone may make room for a call, and the zero time when only
 // another's answer can.
@@ -145,33 +151,32 @@ func (b *bucket) wake(l lane, now time.Time) time.Time {
 		return b.paused
 	case b.careful > 0 && b.flying >= b.careful:
 		return b.lastGrant.Add(patience)
-	case l == background && b.jobs >= mostBackground || b.limit == 0:
+	case l == background && (b.jobs >= mostBackground || b.told.looking), b.limit == 0:
 		return time.Time{}
 	}
-	if b.isSingle() {
-		return b.reset.Add(-b.one() * time.Duration(b.limit-1-b.reserve(l, now)))
+	switch {
+	case l == urgent:
+		return earlier(b.reset, b.tryAt)
+	case !b.reserves:
+		return b.reset
+	case l == background:
+		return earlier(b.nextLook(now), now.Add(reserveStep))
 	}
-	if kept := b.fullReserve(); b.reserves && l != urgent && b.left > 1 && kept > 0 {
-		return b.reset.Add(-b.window * time.Duration(b.left-1) / time.Duration(kept))
-	}
-	if b.drips(l) {
-		return earlier(b.reset, b.drip())
-	}
-	return b.reset
+	return earlier(b.reset, now.Add(reserveStep))
 }
 
 // grant lets a call go.
 func (b *bucket) grant(l lane, now time.Time) permit {
-	drip := b.limit > 0 && b.left <= 0
 	if b.limit > 0 {
 		b.left--
-		if b.isSingle() {
-			b.reset = later(b.reset, now).Add(b.one())
-		} else if b.reset.IsZero() {
+		if b.reset.IsZero() {
 			b.reset = now.Add(b.window + b.margin)
 		}
-		b.untold++
+		b.tryAt = now.Add(b.one())
 	}
+	b.told.left--
+	b.told.since++
+	b.granted++
 	if b.began.IsZero() {
 		b.began = now
 	}
@@ -182,7 +187,7 @@ func (b *bucket) grant(l lane, now time.Time) permit {
 		b.jobs++
 	}
 	b.lastGrant = now
-	return permit{bucket: b, lane: l, turn: b.turn, sent: now, drip: drip}
+	return permit{bucket: b, lane: l, turn: b.turn, number: b.granted, sent: now}
 }
 
 // land counts a call that is over.
@@ -193,6 +198,9 @@ func (b *bucket) land(p permit) {
 	}
 	if p.lane == background {
 		b.jobs--
+	}
+	if p.look {
+		b.told.looking = false
 	}
 }
 

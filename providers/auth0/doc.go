@@ -49,10 +49,10 @@
 //   - Which property a conflict is over: GET /users-by-email tells whether the address is
 //     another account's; if not it is the user name.
 //   - Whose limit the headers of the Authentication API are of: those of up to 100 calls are
-//     a user's, an address's or one endpoint's, larger ones the tenant's. Before a job takes
-//     much of that, a call of userinfo with no user asks for it.
-//   - Whether a bucket fills in whole windows or one by one: see limiter and bucket, which
-//     do as well with either. x-ratelimit-reset is taken to be when the bucket is full.
+//     a user's, an address's or one endpoint's, larger ones the tenant's. Jobs ask for what is
+//     left of that, by a call of userinfo with no user, and go by the answers: see told.
+//   - Whether a bucket fills in whole windows or one by one: see bucket, which does as
+//     well with either. x-ratelimit-reset is taken to be when the bucket is full.
 //   - Retry-After: it goes before x-ratelimit-reset when it is there.
 //   - How long the index of GET /users lags: accounts that this Provider has changed in the
 //     last two minutes are read one by one.

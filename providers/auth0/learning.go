@@ -9,7 +9,8 @@ import (
 const (
 	firstPause   = 500 * time.Millisecond // after a 429 that does not say when there is more, doubled each time
 	longestPause = 30 * time.Second
-	enoughAtOnce = 64 // calls that went well at once: no limit is in sight
+	enoughAtOnce = 64          // calls that went well at once: no limit is in sight
+	tryPause     = time.Second // after a try that was refused
 )
 
 // Of windows.
@@ -21,7 +22,7 @@ const (
 
 // learn takes a limit that is new.
 func (b *bucket) learn(limit int, p permit) {
-	b.limit, b.gain, b.least, b.whole = limit, limit, limit, false
+	b.limit, b.gain, b.least = limit, limit, limit
 	b.left, b.began, b.reset, b.said = limit, p.sent, time.Time{}, time.Time{}
 	b.early, b.hit, b.used = false, false, b.inTurn+1
 }
@@ -31,11 +32,11 @@ func (b *bucket) tell(p permit, now time.Time, limit, left int, reset time.Time)
 	b.careful, b.backedOff, b.pauses = 0, false, 0
 	if limit != b.limit {
 		b.learn(limit, p)
-	} else if p.turn != b.turn {
+	}
+	b.hear(p, now, left, reset)
+	if p.turn != b.turn {
 		return
 	}
-	b.untold = b.inTurn
-	b.compare(now, left, reset)
 	if left >= limit-1 { // the window began with this call
 		b.began = p.sent
 	}
@@ -51,21 +52,6 @@ func (b *bucket) tell(p permit, now time.Time, limit, left int, reset time.Time)
 	}
 	b.reset = b.end(reset)
 }
-
-// compare finds out whether the bucket fills one by one: then it is full the sooner the
-// less is missing.
-func (b *bucket) compare(now time.Time, left int, reset time.Time) {
-	due := b.window * time.Duration(b.limit-left) / time.Duration(b.limit)
-	off := reset.Sub(now) - due
-	if off.Abs() <= 1500*time.Millisecond && b.window > shortWindow {
-		b.singly++
-	} else {
-		b.singly = 0
-	}
-}
-
-// isSingle reports whether the bucket fills one by one: two answers in a row looked so.
-func (b *bucket) isSingle() bool { return b.singly >= 2 && !b.whole }
 
 // end returns when a window ends that the tenant says ends at reset. The tenant says it in
 // whole seconds, rounded up: of a window of one second that would be too much to lose. So
@@ -91,11 +77,9 @@ func (b *bucket) refuse(p permit, now time.Time, limit int, reset time.Time) {
 	default:
 		b.used--
 	}
-	if p.drip {
-		b.whole = true
-	}
-	b.singly = 0
-	b.untold, b.careful, b.backedOff = 0, 0, false
+	b.hear(p, now, 0, reset)
+	b.tryAt = now.Add(max(tryPause, b.one()))
+	b.careful, b.backedOff = 0, false
 	if b.early {
 		b.early, b.margin = false, 2*b.margin
 	}

@@ -22,7 +22,6 @@ type limiter struct {
 	token          *bucket // POST /oauth/token beside that
 	mail           *bucket // POST /dbconnections/change_password beside that
 	mails          suspicion
-	looked         time.Time // for the limit of authentication, while it is not known
 }
 
 // The lengths of windows are those of the free plan, until an answer tells otherwise.
@@ -61,10 +60,11 @@ func (l *limiter) enter(ctx context.Context, b *bucket, ln lane, order int) (per
 	l.mu.Lock()
 	now := time.Now()
 	b.advance(now)
-	if b.free(ln) && b.room(ln, now) {
-		p := b.grant(ln, now)
-		l.mu.Unlock()
-		return p, nil
+	if b.free(ln) {
+		if p, ok := b.let(ln, now); ok {
+			l.mu.Unlock()
+			return p, nil
+		}
 	}
 	w := &waiter{order: order, lane: ln, granted: make(chan permit, 1), poke: make(chan struct{}, 1)}
 	place := b.enqueue(w)
@@ -136,11 +136,11 @@ func (l *limiter) room(b *bucket, ln lane) time.Duration {
 	defer l.mu.Unlock()
 	now := time.Now()
 	b.advance(now)
-	if b.room(ln, now) && b.free(ln) {
+	if b.free(ln) && !b.isHeld(ln, now) && b.room(ln, now) {
 		return 0
 	}
 	wait := time.Duration(0)
-	if at := b.wake(ln, now); !at.IsZero() {
+	if at := later(b.wake(ln, now), b.reset); !at.IsZero() {
 		wait = at.Sub(now)
 	}
 	if b.limit > 0 {
@@ -187,7 +187,8 @@ func (b *bucket) first() *waiter {
 // pump lets go all that may, and has the next keep the time.
 func (b *bucket) pump(now time.Time) {
 	for w := b.first(); w != nil; w = b.first() {
-		if !b.room(w.lane, now) {
+		p, ok := b.let(w.lane, now)
+		if !ok {
 			select {
 			case w.poke <- struct{}{}:
 			default:
@@ -195,6 +196,6 @@ func (b *bucket) pump(now time.Time) {
 			return
 		}
 		b.queues[w.lane].Remove(b.queues[w.lane].Front())
-		w.granted <- b.grant(w.lane, now)
+		w.granted <- p
 	}
 }

@@ -101,9 +101,13 @@ func (l *limiter) leave(permits [2]permit, r *request, a *answer, err error, try
 		pause, again = l.learn(permits, r, a, now, try)
 	}
 	for _, p := range permits {
-		if p.bucket != nil {
-			p.bucket.pump(now)
+		if p.bucket == nil {
+			continue
 		}
+		if p.look {
+			p.bucket.looked(p, now, err == nil)
+		}
+		p.bucket.pump(now)
 	}
 	return pause, again
 }

@@ -4,16 +4,12 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"time"
 
 	"user-manager/providers"
 	"user-manager/upstream"
 )
 
-const (
-	mailRoute = "POST /dbconnections/change_password"
-	lookAgain = 10 * time.Minute // for the tenant's limit, when a look has not told it
-)
+const mailRoute = "POST /dbconnections/change_password"
 
 // ChangePassword implements [providers.Mailer]. The account is read first: the tenant
 // answers alike for addresses that it does not know. A blocked account gets none, ErrInvalid:
@@ -44,7 +40,6 @@ func (p *Provider) ChangePassword(ctx context.Context, id string) error {
 	}
 	if upstream.IsBackground(ctx) {
 		r.lane = background
-		p.lookAtLimit(ctx)
 	}
 	a, err := p.transport.do(ctx, r)
 	if err != nil || a.status >= 200 && a.status <= 299 {
@@ -64,51 +59,4 @@ func notMailed(r *request, a *answer, email string) error {
 		e.Err = providers.ErrMisconfigured
 	}
 	return e
-}
-
-// lookAtLimit finds out what the tenant lets the Authentication API do in all, before a
-// job takes all of it, and when it is full again: the answers to mails and logins tell of
-// other limits. A call of userinfo for nobody tells. Without an answer nothing is known, as
-// before.
-func (p *Provider) lookAtLimit(ctx context.Context) {
-	if !p.transport.limiter.wantsLook() {
-		return
-	}
-	_, err := p.looks.do(ctx, "", func(ctx context.Context) (struct{}, error) {
-		_, err := p.transport.do(ctx, &request{
-			method: http.MethodGet, path: "/userinfo", route: userInfoRoute, kind: looks, lane: urgent,
-			authorize: func() string { return "Bearer none" },
-		})
-		return struct{}{}, err
-	})
-	if err != nil {
-		p.transport.limiter.notLooked()
-	}
-}
-
-// notLooked lets the next call look, since this one did not get to.
-func (l *limiter) notLooked() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.looked = time.Time{}
-}
-
-// wantsLook reports whether it is worth a call to hear of the limit of the Authentication
-// API: it is not known, or there is hardly room for a job by what was told long ago.
-func (l *limiter) wantsLook() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	b, now := l.authentication, time.Now()
-	b.advance(now)
-	if now.Before(b.paused) {
-		return false
-	}
-	if b.limit == 0 {
-		if !l.looked.IsZero() && now.Sub(l.looked) < lookAgain {
-			return false
-		}
-		l.looked = now
-		return true
-	}
-	return b.left > 0 && b.left <= b.reserve(background, now)+mostBackground && b.untold > b.limit/4
 }

@@ -69,6 +69,11 @@ func (t *transport) do(ctx context.Context, r *request) (*answer, error) {
 		if err != nil {
 			return nil, t.limited(ctx, r, t.limiter.estimate(r))
 		}
+		if permits[0].look || permits[1].look {
+			t.look(ctx, permits)
+			try--
+			continue
+		}
 		var a *answer
 		err = upstream.Protect(func() (err error) { // the permits come back, whatever happens
 			a, err = t.send(ctx, r)
