@@ -149,9 +149,11 @@ func (b *bucket) wake(l lane, now time.Time) time.Time {
 	switch {
 	case now.Before(b.paused):
 		return b.paused
-	case b.careful > 0 && b.flying >= b.careful:
+	case l == background && (b.jobs >= mostBackground || b.told.looking):
+		return time.Time{}
+	case b.isHeld(l, now):
 		return b.lastGrant.Add(patience)
-	case l == background && (b.jobs >= mostBackground || b.told.looking), b.limit == 0:
+	case b.limit == 0:
 		return time.Time{}
 	}
 	switch {

@@ -39,6 +39,7 @@ func (l *limiter) said(a *answer) (limits, bool) {
 	}
 	limit = min(limit, mostLimit)
 	s := limits{limit: limit, left: min(left, limit), reset: l.skew.local(time.Unix(reset, 0))}
+	s.reset = a.got.Add(s.reset.Sub(a.got)) // even if our clock is set
 	if asked := upstream.ParseRetryAfter(a.header.Get("Retry-After"), a.got); asked > 0 && a.status == http.StatusTooManyRequests {
 		s.reset, s.asked = a.got.Add(asked), true
 	}
@@ -46,13 +47,18 @@ func (l *limiter) said(a *answer) (limits, bool) {
 }
 
 // whose returns the bucket that an answer's headers are about, or nil for one of a single
-// user or address. Of POST /oauth/token's own limit speak the answers to those grants that
+// user or address, or for one that is larger than what calls were refused for. Of POST /oauth/token's own limit speak the answers to those grants that
 // no user's limit is looked at for.
 func (l *limiter) whose(r *request, said limits, refused bool) *bucket {
 	switch {
 	case r.kind == manages:
 		return l.management
 	case said.limit > mostOfOne:
+		if refused {
+			l.proved = said.limit
+		} else if l.proved > 0 && said.limit > l.proved {
+			return nil
+		}
 		return l.authentication
 	case r.kind == renewsToken, r.kind == grantsToken && said.limit == l.token.limit:
 		return l.token

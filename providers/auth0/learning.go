@@ -15,7 +15,7 @@ const (
 
 // Of windows.
 const (
-	longestWindow = time.Hour
+	longestWindow = 5 * time.Minute         // whatever a header says: then it is tried again
 	shortWindow   = 2500 * time.Millisecond // a second, as the tenant tells it, and some for the way there
 	firstMargin   = 10 * time.Millisecond
 )
@@ -124,7 +124,7 @@ func (b *bucket) pause(p permit, now time.Time, asked time.Duration) {
 	}
 	b.turn++
 	b.inTurn = 0
-	b.paused = now.Add(cmp.Or(asked, min(firstPause<<min(b.pauses, 10), longestPause)))
+	b.paused = now.Add(min(cmp.Or(asked, min(firstPause<<min(b.pauses, 10), longestPause)), longestWindow))
 	b.pauses++
 	b.careful, b.backedOff = 1, true
 }

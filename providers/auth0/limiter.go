@@ -22,6 +22,7 @@ type limiter struct {
 	token          *bucket // POST /oauth/token beside that
 	mail           *bucket // POST /dbconnections/change_password beside that
 	mails          suspicion
+	proved         int // the limit of authentication that a call was refused for; 0: none was
 }
 
 // The lengths of windows are those of the free plan, until an answer tells otherwise.
@@ -105,7 +106,7 @@ func (l *limiter) turn(b *bucket, w *waiter) time.Duration {
 	if at.IsZero() {
 		return longestWindow
 	}
-	return max(at.Sub(now), time.Microsecond)
+	return max(at.Sub(now), time.Millisecond)
 }
 
 func drain(c chan struct{}) {

@@ -64,6 +64,9 @@ func (l *limiter) cancel(permits [2]permit) {
 		if p.bucket != nil {
 			p.bucket.land(p)
 			p.bucket.giveBack(p)
+			if p.look {
+				p.bucket.looked(p, now, false)
+			}
 			p.bucket.pump(now)
 		}
 	}

@@ -49,7 +49,8 @@ func (b *bucket) hear(p permit, now time.Time, left int, reset time.Time) {
 func (b *bucket) watchOthers(p permit, now time.Time, left int, reset time.Time) {
 	seen := &b.told.seen
 	if seen.at.IsZero() { // what is missing, others took since the window began
-		seen.left, seen.number, seen.at = b.limit, p.number-1, earlier(reset.Add(-b.window), now.Add(-time.Second))
+		began := later(reset, now).Add(-b.window) // no longer ago than a window
+		seen.left, seen.number, seen.at = b.limit, p.number-1, earlier(began, now.Add(-time.Second))
 	}
 	past := now.Sub(seen.at)
 	if past < time.Second {
@@ -90,21 +91,17 @@ func (b *bucket) nextLook(now time.Time) time.Time {
 	return b.told.again
 }
 
-// looked ends a look. Without an answer a job waits a little, unless no limit is known; with
-// one that told nothing our own count is all there is.
+// looked ends a look. If nothing was told our own count is all there is: a job goes on by
+// that, and looks again.
 func (b *bucket) looked(p permit, now time.Time, answered bool) {
-	switch {
-	case b.told.number == p.number:
+	if b.told.number == p.number {
 		return
-	case b.limit == 0 && answered:
-		b.told.again = now.Add(lookAgain)
-		return
-	case answered:
-		b.told.left = b.left
-	default:
-		b.told.left = 0
 	}
-	b.told.since, b.told.again = 0, now.Add(b.window/20)
+	b.told.left, b.told.since, b.told.at = b.left, 0, now
+	b.told.again = now.Add(b.window / 20)
+	if b.limit == 0 && answered {
+		b.told.again = now.Add(lookAgain)
+	}
 }
 
 // look makes the call for which permits were given: one of userinfo for nobody, whose

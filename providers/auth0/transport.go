@@ -86,7 +86,7 @@ func (t *transport) do(ctx context.Context, r *request) (*answer, error) {
 		case !again, r.lane == urgent && pause > mostPatience:
 			return a, nil
 		}
-		if wait(ctx, pause) != nil {
+		if wait(ctx, min(pause, longestWindow)) != nil {
 			return nil, t.limited(ctx, r, pause)
 		}
 	}
