@@ -12,6 +12,15 @@
 // needs the password grant (password-realm) and the refresh token grant, and the connection
 // has to be enabled for it.
 //
+// # Limits
+//
+// Each limit of the tenant is a bucket here, and calls wait for room in it by lanes: logins,
+// then other requests, then jobs. Requests go by a count of our own that answers correct. A
+// job goes by what the tenant has told to be left, less a part that is kept for logins and
+// what others, such as another copy of the service, take lately; it looks again every few
+// calls and seconds. A login tries even where none seems to be left, once a second when it is
+// refused. Nothing depends on how the tenant fills its buckets.
+//
 // # What it relies on
 //
 // Sources are Auth0's documentation, its OpenAPI documents and recorded exchanges of its
