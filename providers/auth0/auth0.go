@@ -3,6 +3,7 @@ package auth0
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -30,9 +31,9 @@ type Provider struct {
 	importer  management.Importer
 
 	standings standings
-	updates   locks
-	changed   recent // accounts that were changed one by one
-	brought   recent // and by imports
+	updates   upstream.Locks // by the account's id
+	changed   recent         // accounts that were changed one by one
+	brought   recent         // and by imports
 	batches   batches
 	ids       flights[string]
 
@@ -79,15 +80,26 @@ func Open(_ context.Context, s providers.Settings) (*Provider, error) {
 // State implements [providers.Remote].
 func (p *Provider) State() []upstream.State { return []upstream.State{p.network.State()} }
 
+const keysRoute = "GET /.well-known/jwks.json"
+
 // scopes are those of the Management API that nothing works without.
 var scopes = []string{"read:users", "create:users", "update:users", "delete:users", "read:connections"}
 
-// Ping implements [providers.Pinger]: a token of the Management API can be had, and lets
-// the service do what it needs. The tenant is asked for one when there is none.
+// Ping implements [providers.Pinger]: the tenant answers, and its token for the Management
+// API lets the service do what it needs. The call is for the tenant's public keys, which
+// anybody may read.
 func (p *Provider) Ping(ctx context.Context) error {
 	token, err := p.tokens.get(ctx)
 	if err != nil {
 		return err
+	}
+	r := &request{method: http.MethodGet, path: "/.well-known/jwks.json", route: keysRoute, kind: authenticates, lane: urgent}
+	a, err := p.transport.do(ctx, r)
+	if err != nil {
+		return err
+	}
+	if a.status >= http.StatusInternalServerError {
+		return &upstream.Error{Service: providers.Service, Route: r.route, Status: a.status}
 	}
 	var missing []string
 	for _, scope := range scopes {

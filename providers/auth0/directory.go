@@ -76,9 +76,9 @@ func (p *Provider) Account(ctx context.Context, id string) (providers.Account, e
 // protection against guessed passwords has blocked. Updates of one account go one after the
 // other.
 func (p *Provider) Update(ctx context.Context, id string, c providers.Change) (providers.Account, error) {
-	unlock, err := p.updates.lock(ctx, id)
+	unlock, err := p.updates.Lock(ctx, id)
 	if err != nil {
-		return providers.Account{}, &upstream.Error{Service: providers.Service, Route: patchRoute, Err: err, NotDone: true}
+		return providers.Account{}, &upstream.Error{Service: providers.Service, Route: patchRoute, Err: gone(ctx), NotDone: true}
 	}
 	defer unlock()
 	ended := false
