@@ -9,8 +9,8 @@
 // With delete:refresh_tokens (a feature of larger plans), or with read:device_credentials
 // and delete:device_credentials, to block an account revokes its refresh tokens; with
 // delete:sessions it ends sessions of browsers too. The application that people log in to
-// needs the password grant (password-realm) and the refresh token grant, and the connection
-// has to be enabled for it.
+// needs the password grant (password-realm) and the refresh token grant. The connection has
+// to be enabled for both: a tenant refuses to make accounts by an application without it.
 //
 // # Limits
 //
