@@ -118,7 +118,7 @@ func (a *api) changePassword(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), a.timeout)
 	defer cancel()
 	if err := a.provider.ChangePassword(ctx, in.AuthUserID); err != nil {
-		return failed("changing password", passData, err)
+		return failed("changing password", passMail, err)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

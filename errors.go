@@ -44,6 +44,8 @@ const (
 	passLogin
 	// passData: what blames the caller's data is passed on.
 	passData
+	// passMail: that, and too many mails are a 429.
+	passMail
 )
 
 func (e *operationError) Error() string { return "Error while " + e.doing + ": " + e.err.Error() }
@@ -118,11 +120,11 @@ func (a *api) classifyUpstream(operation *operationError, failed *upstream.Error
 	switch {
 	case errors.Is(failed, providers.ErrMisconfigured): // its words are for the log
 		return http.StatusInternalServerError, operation.Error() + ": " + providers.ErrMisconfigured.Error()
-	case operation.refusal == passLogin && failed.Service == providers.Service && failed.Status == http.StatusTooManyRequests:
+	case (operation.refusal == passLogin || operation.refusal == passMail) && failed.Service == providers.Service && failed.Status == http.StatusTooManyRequests:
 		return http.StatusTooManyRequests, own
 	case (operation.refusal == passCredentials || operation.refusal == passLogin) && errors.Is(failed, providers.ErrUnauthorized):
 		return http.StatusUnauthorized, own
-	case operation.refusal == passData && blames(failed) && !errors.Is(operation, users.ErrJournal):
+	case (operation.refusal == passData || operation.refusal == passMail) && blames(failed) && !errors.Is(operation, users.ErrJournal):
 		return blame(failed), own
 	}
 	message = operation.Error()

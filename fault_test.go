@@ -190,10 +190,7 @@ func (h *harness) accountDocuments() (accounts []crud.Document, id func(crud.Doc
 	if h.tenant == nil {
 		return h.all("/fake/accounts"), accountID
 	}
-	for _, account := range h.tenant.Users() {
-		accounts = append(accounts, account)
-	}
-	return accounts, func(account crud.Document) string { return fmt.Sprint(account["user_id"]) }
+	return h.tenant.Users(), func(account crud.Document) string { return fmt.Sprint(account["user_id"]) }
 }
 
 // idPrefix is what the ids of accounts begin with.

@@ -248,6 +248,8 @@ func TestStatusOfAFailedChange(t *testing.T) {
 		"settings, where credentials are":     {passCredentials, false, settings, 500, refused},
 		"too many logins":                     {passLogin, false, &upstream.Error{Service: providers.Service, Route: "POST /oauth/token", Status: 429, Message: "Slow down."}, 429, "Slow down."},
 		"too many that were wrong":            {passLogin, false, &upstream.Error{Service: providers.Service, Route: "POST /oauth/token", Status: 429, Message: "Blocked.", Err: providers.ErrUnauthorized}, 429, "Blocked."},
+		"too many mails":                      {passMail, false, &upstream.Error{Service: providers.Service, Route: "POST /x", Status: 429, Message: "Later."}, 429, "Later."},
+		"a mail to nobody":                    {passMail, false, providers.Refuse("POST /x", providers.ErrNotFound, "No such user."), 404, "No such user."},
 		"too much of what a list has":         {passCredentials, false, &upstream.Error{Service: providers.Service, Route: route, Status: 429}, 500, "Error while updating user: Auth PATCH /users/:id responded with a 429 status code"},
 		"too much of anything else":           {documented500, false, &upstream.Error{Service: providers.Service, Route: route, Status: 429}, 500, "Error while updating user: Auth PATCH /users/:id responded with a 429 status code"},
 		"a refusal that is passed through":    {documented500, true, &upstream.Error{Service: crud.Service, Route: route, Status: 403}, 403, "Error while updating user: CRUD PATCH /users/:id responded with a 403 status code"},

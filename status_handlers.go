@@ -29,13 +29,13 @@ type status struct {
 
 // healthz handles GET /-/healthz.
 func (a *api) healthz(w http.ResponseWriter, r *http.Request) error {
-	return a.writeStatus(w, status{}, nil)
+	return a.writeStatus(w, r, status{}, nil)
 }
 
 // ready handles GET /-/ready: users can be read and written. While the store is not called
 // for now, this call is what finds out that it is there again, as any other is.
 func (a *api) ready(w http.ResponseWriter, r *http.Request) error {
-	return a.writeStatus(w, status{}, a.checkStore(r.Context()))
+	return a.writeStatus(w, r, status{}, a.checkStore(r.Context()))
 }
 
 // checkUp handles GET /-/check-up: every upstream is there.
@@ -48,7 +48,7 @@ func (a *api) checkUp(w http.ResponseWriter, r *http.Request) error {
 		err = a.store.inspect(r.Context())
 	}
 	unsettled := a.users.Unsettled()
-	return a.writeStatus(w, status{Unsettled: &unsettled, Upstreams: a.upstreams()}, err)
+	return a.writeStatus(w, r, status{Unsettled: &unsettled, Upstreams: a.upstreams()}, err)
 }
 
 // upstreams tells which of those over the network are called.
@@ -76,12 +76,13 @@ func (a *api) checkProvider(ctx context.Context) error {
 	return pinger.Ping(ctx)
 }
 
-func (a *api) writeStatus(w http.ResponseWriter, s status, err error) error {
+func (a *api) writeStatus(w http.ResponseWriter, r *http.Request, s status, err error) error {
 	s.Name, s.Status, s.Version = serviceName, "OK", a.version
 	code := http.StatusOK
 	if err != nil {
 		s.Status, s.Message = "KO", err.Error()+refusedSettings(err)
 		code = http.StatusServiceUnavailable
+		a.log.WarnContext(r.Context(), "not well", "route", r.Pattern, "err", chain(err)+refusedSettings(err))
 	}
 	return encode(w, code, s)
 }
