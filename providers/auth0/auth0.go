@@ -85,8 +85,8 @@ const keysRoute = "GET /.well-known/jwks.json"
 // scopes are those of the Management API that nothing works without.
 var scopes = []string{"read:users", "create:users", "update:users", "delete:users", "read:connections"}
 
-// Ping implements [providers.Pinger]: the tenant answers, and its token for the Management
-// API lets the service do what it needs. The call is for the tenant's public keys, which
+// Ping implements [providers.Pinger]: the tenant answers, its token for the Management API
+// lets the service do what it needs, and there is a connection of the configured name. The call is for the tenant's public keys, which
 // anybody may read.
 func (p *Provider) Ping(ctx context.Context) error {
 	token, err := p.tokens.get(ctx)
@@ -108,7 +108,8 @@ func (p *Provider) Ping(ctx context.Context) error {
 		}
 	}
 	if len(missing) == 0 {
-		return nil
+		_, err := p.connection(ctx)
+		return err
 	}
 	return &upstream.Error{
 		Service: providers.Service, Route: tokenRoute, Status: 403, Err: providers.ErrMisconfigured,

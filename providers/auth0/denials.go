@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"user-manager/providers"
+	"user-manager/providers/auth0/management"
 	"user-manager/upstream"
 )
 
@@ -25,7 +26,7 @@ func failure(r *request, a *answer, values []string) *upstream.Error {
 		message = cmp.Or(message, text)
 	}
 	return &upstream.Error{
-		Service: providers.Service, Route: r.route, Status: a.status, Message: clip(providers.Mask(message, values...)),
+		Service: providers.Service, Route: r.route, Status: a.status, Message: clip(management.Mask(message, values...)),
 		RetryAfter: retryAfter(a),
 	}
 }

@@ -65,7 +65,7 @@ func refusal(r *request, a *answer, values []string) error {
 	err := management.Refusal(r.route, a.status, a.body)
 	if failed, ok := errors.AsType[*upstream.Error](err); ok {
 		failed.RetryAfter = retryAfter(a)
-		failed.Message = providers.Mask(failed.Message, values...)
+		failed.Message = management.Mask(failed.Message, values...)
 		if isUnknownID(r, failed) {
 			failed.Err = providers.ErrNotFound
 		}

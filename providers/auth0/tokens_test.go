@@ -189,6 +189,7 @@ func TestMisconfigured(t *testing.T) {
 		"no scope, at ping":                {auth0test.Config{Scopes: []string{"read:users", "create:users", "update:users"}}, nil, ping},
 		"no scope at all, at ping":         {auth0test.Config{Scopes: []string{}}, nil, ping},
 		"wrong secret, at ping":            {auth0test.Config{}, variables{"AUTH0_MANAGEMENT_CLIENT_SECRET": "wrong"}, ping},
+		"unknown connection, at ping":      {auth0test.Config{}, variables{"AUTH_CONNECTION": "nowhere"}, ping},
 		"wrong secret, at login":           {auth0test.Config{}, variables{"AUTH0_CLIENT_SECRET": "wrong"}, login},
 		"unknown application, at login":    {auth0test.Config{}, variables{"AUTH0_CLIENT_ID": "nobody"}, login},
 		"an application without passwords": {auth0test.Config{}, variables{"AUTH0_CLIENT_ID": auth0test.ManagementClientID, "AUTH0_CLIENT_SECRET": auth0test.ManagementClientSecret}, login},

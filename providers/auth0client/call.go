@@ -143,7 +143,7 @@ func refused(c call, req *http.Request, res *http.Response, body []byte) error {
 		failed.Err = c.cause(failed, req.Header)
 	}
 	if errors.Is(failed, providers.ErrMisconfigured) {
-		failed.Message = providers.Mask(failed.Message, c.values...)
+		failed.Message = management.Mask(failed.Message, c.values...)
 	}
 	return failed
 }
