@@ -65,13 +65,17 @@ func (im *importing) settleReported(ctx context.Context, rows []int, failed map[
 	if err != nil {
 		return err
 	}
-	var ours []int
+	var ours, others []int
 	for _, at := range open {
 		if _, stands := found[im.idOf(at)]; stands {
 			ours = append(ours, at)
 		} else {
-			im.fail(at, failed[at])
+			others = append(others, at)
 		}
+	}
+	im.nameConflicts(ctx, others, failed)
+	for _, at := range others {
+		im.fail(at, failed[at])
 	}
 	return im.bringAllOurs(ctx, ours, found)
 }
