@@ -199,6 +199,15 @@ func callStride(short int) int {
 	return 1
 }
 
+// remoteStride is callStride for the requests of a provider that is called over the
+// network, of which an operation makes more.
+func remoteStride() int {
+	if *everyCall {
+		return 1
+	}
+	return max(callStride(24), 3)
+}
+
 // forgotten is after how long a mark that no note speaks of is taken off: over connections
 // another process might be at work on it at first.
 func forgotten() time.Duration { return depending(6*time.Minute, 12*time.Minute) }

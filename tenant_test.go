@@ -71,7 +71,7 @@ func TestEveryFaultAtEveryCallOfATenant(t *testing.T) {
 			}
 			t.Run(o.name, func(t *testing.T) {
 				t.Parallel()
-				o.tryFaults(t, i, callStride(24))
+				o.tryFaults(t, i, remoteStride())
 			})
 		}
 	}
