@@ -60,7 +60,11 @@ func TestThroughput(t *testing.T) {
 						time.Sleep(337 * time.Millisecond) // not at the beginning of a second
 						p := &plan{limit: test.limit, window: test.window, filling: f, latency: latency}
 						took := callAll(t, limited(t, p), manages, background, test.calls, 40)
-						most := p.allowed(test.calls)*105/100 + test.window + time.Second
+						over := 105 // in a hundred
+						if f == oneByOne {
+							over = 110 // some of what comes back is seen late
+						}
+						most := p.allowed(test.calls)*time.Duration(over)/100 + test.window + time.Second
 						if took > most || p.refused > test.refused {
 							t.Errorf("%v and %d refusals; want %v at most (the limit allows %v), and %d", took, p.refused, most, p.allowed(test.calls), test.refused)
 						}

@@ -32,7 +32,7 @@ func (im *importing) nameConflicts(ctx context.Context, rows []int, failed map[i
 		for _, a := range im.accounts(some) {
 			emails, usernames = append(emails, stored(a.Email)), append(usernames, stored(a.Username))
 		}
-		names, err := reader.Names(ctx, emails, usernames)
+		names, err := insist(ctx, func(ctx context.Context) (Names, error) { return reader.Names(ctx, emails, usernames) })
 		if err != nil {
 			return // the conflicts are told without
 		}
