@@ -13,6 +13,9 @@ import (
 // Memory stays small, however large the file, and whether its rows are good, bad or one
 // row without end.
 func TestMemoryDoesNotGrow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads hundreds of megabytes")
+	}
 	const most = 8 << 20
 	tests := []struct {
 		name, start, repeated string

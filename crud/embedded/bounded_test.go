@@ -114,6 +114,9 @@ func TestLimits(t *testing.T) {
 
 // TestImportLimit sends a file that never ends, and holds nothing but blanks.
 func TestImportLimit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads a whole import")
+	}
 	s := usersStore(t, ":memory:")
 	head := "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\nContent-Type: application/json\r\n\r\n["
 	r := httptest.NewRequestWithContext(t.Context(), "POST", "/users/import", io.MultiReader(strings.NewReader(head), endless{}))
