@@ -30,6 +30,8 @@ type Forwarding struct {
 	BackofficeKey     string
 	UserPropertiesKey string
 	Additional        []string // forwarded as received
+	// Timer are the headers that a timer of the request's is to send with its own call.
+	Timer []string
 }
 
 // A Caller is the request on whose behalf upstreams are called.
@@ -44,6 +46,8 @@ type Caller struct {
 	// Provider goes to the provider only, with the calls by which the caller itself logs in
 	// or shows that it has: the key of its client, and the cookies of its session.
 	Provider http.Header
+	// Timer goes with the call that a timer makes when its time has come.
+	Timer http.Header
 }
 
 // clientKeys are the headers, and sessionCookies the cookies, that go to the provider
@@ -57,7 +61,7 @@ var (
 // The platform's headers are rebuilt rather than copied: groups without empty ones,
 // "1" for any back office value, user properties as compact JSON.
 func (f Forwarding) Caller(r *http.Request, requestID string) Caller {
-	c := Caller{RequestID: requestID, Header: http.Header{}, ACL: http.Header{}, Provider: http.Header{}}
+	c := Caller{RequestID: requestID, Header: http.Header{}, ACL: http.Header{}, Provider: http.Header{}, Timer: http.Header{}}
 	set := func(name, value string) {
 		if name != "" && value != "" {
 			c.Header.Set(name, value)
@@ -85,6 +89,9 @@ func (f Forwarding) Caller(r *http.Request, requestID string) Caller {
 	}
 	for _, name := range clientKeys {
 		copyHeader(c.Provider, r.Header, name)
+	}
+	for _, name := range f.Timer {
+		copyHeader(c.Timer, r.Header, name)
 	}
 	if cookies := cookiesNamed(r.Header["Cookie"], sessionCookies); cookies != "" {
 		c.Provider.Set("Cookie", cookies)

@@ -16,6 +16,8 @@ import (
 
 	"user-manager/crud"
 	"user-manager/providers"
+	"user-manager/rond"
+	"user-manager/timer"
 	"user-manager/upstream"
 )
 
@@ -25,6 +27,7 @@ var (
 	ErrNotFound     = errors.New("not found")
 	ErrConflict     = errors.New("conflict")
 	ErrUnauthorized = errors.New("unauthorized")
+	ErrTooEarly     = errors.New("too early")
 )
 
 // A Refusal is a no of this package's own, before anything was changed. Its message
@@ -63,7 +66,14 @@ type Config struct {
 	// nil: none outlives its process, and what one left is undone.
 	OpenJob  func(ctx context.Context, id string) (bool, error)
 	Provider providers.Provider
-	Log      *slog.Logger
+	// Rond grants the roles of users to their accounts; nil: the store keeps them, and that
+	// is all.
+	Rond *rond.Client
+	// Timers has users blocked when they expire; nil: nobody is.
+	Timers *timer.Client
+	// ScheduleImported: imported users are blocked then too.
+	ScheduleImported bool
+	Log              *slog.Logger
 	// Timeout bounds each call of the provider; the store's client has its own.
 	Timeout time.Duration
 	Now     func() time.Time // nil: time.Now
