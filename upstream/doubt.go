@@ -20,8 +20,15 @@ func WithDoubt(ctx context.Context) (context.Context, *Doubt) {
 	return context.WithValue(ctx, doubtKey{}, d), d
 }
 
-func raiseDoubt(ctx context.Context) {
-	if d, ok := ctx.Value(doubtKey{}).(*Doubt); ok {
+// WithoutDoubt returns a context whose calls raise no doubt, for changes that do no harm
+// however late they are made once more.
+func WithoutDoubt(ctx context.Context) context.Context {
+	return context.WithValue(ctx, doubtKey{}, (*Doubt)(nil))
+}
+
+// RaiseDoubt raises the doubt of ctx, if it has one: what seemed not to be done may yet be.
+func RaiseDoubt(ctx context.Context) {
+	if d, _ := ctx.Value(doubtKey{}).(*Doubt); d != nil {
 		d.raised.Store(true)
 	}
 }

@@ -99,3 +99,15 @@ func RetryAfter(err error) time.Duration {
 	}
 	return 0
 }
+
+// Partly returns err as that of a call before which others of the same work were carried
+// out: not a refusal any more, whatever it was.
+func Partly(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err
+	}
+	part := *e
+	part.Partial, part.NotDone = true, false
+	return &part
+}

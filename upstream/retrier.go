@@ -62,7 +62,7 @@ func (r retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 		if !didNothing(res, err) {
 			unclear = true
 			if !isRead(req) && req.Method != http.MethodDelete { // what is deleted stays so
-				raiseDoubt(req.Context())
+				RaiseDoubt(req.Context())
 			}
 		}
 		discard(res) // before the pause: its connection is of use to others
