@@ -239,11 +239,18 @@ func (a *activation) try(ctx, callCtx context.Context, label string) (jobs.Outco
 		a.put(label, marked)
 		c = marked
 	}
-	return jobs.Outcome{ID: label, Result: Inserted}, a.makeAccounts(ctx, callCtx, c)
+	if err := a.makeAccounts(ctx, callCtx, c); err != nil {
+		return jobs.Outcome{}, err
+	}
+	return jobs.Outcome{ID: label, Result: Inserted}, a.grantAll(callCtx, c)
 }
 
-// makeAccounts has the provider make the accounts of a chunk.
+// makeAccounts has the provider make the accounts of a chunk, unless an earlier try of it
+// came further.
 func (a *activation) makeAccounts(ctx, callCtx context.Context, c chunk) error {
+	if c.made() {
+		return nil
+	}
 	for i := range c {
 		c[i].account.Blocked = !a.mayLogIn(c[i].seen) // a date may have come meanwhile
 	}

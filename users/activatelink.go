@@ -19,8 +19,10 @@ type candidate struct {
 	userID     string
 	seen       crud.Document // the user's accountFields
 	account    providers.NewAccount
-	open       bool   // a call that was to make the account had no clear answer
-	authUserID string // once the account is made
+	open       bool     // a call that was to make the account had no clear answer
+	roles      []string // that the account is to be granted; nil: none
+	granted    bool     // it is
+	authUserID string   // once the account is made
 	problem    *jobs.Problem
 }
 
@@ -107,7 +109,7 @@ func (a *activation) finishChunk(ctx context.Context, c chunk) error {
 }
 
 func (a *activation) noteOf(c candidate) note {
-	return note{Kind: noteActivate, UserID: c.userID, Key: c.account.Key, Job: a.task.ID()}
+	return note{Kind: noteActivate, UserID: c.userID, Key: c.account.Key, Job: a.task.ID(), Roles: c.roles != nil}
 }
 
 var userChanged = jobs.Problem{Code: CodeUserChanged, Message: "The user was changed or deleted meanwhile"}

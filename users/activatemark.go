@@ -72,7 +72,7 @@ func (a *activation) sort(ctx context.Context, ids []string) (sorted, error) {
 	var free chunk
 	for id, as := range asked {
 		user := users[id]
-		c := candidate{asked: as, userID: id, seen: pickFields(user, accountFields), account: a.newAccount(id, user)}
+		c := candidate{asked: as, userID: id, seen: pickFields(user, accountFields), roles: a.granted(user), account: a.newAccount(id, user)}
 		if err := busy[id]; err != nil && user != nil {
 			found.open, found.cause = append(found.open, as), err
 			continue
@@ -212,10 +212,14 @@ func (a *activation) fateOfMarked(ctx context.Context, user crud.Document) (fate
 	return fails, &userBusy
 }
 
-// whereFree holds of a user without an account that is as it was when its account was
-// planned.
+// whereFree holds of a user without an account that is as it was when its account and its
+// roles were planned.
 func whereFree(c candidate) crud.Document {
-	return matching(map[string]any{"$and": []any{map[string]any{"$or": withoutAccount}, as(c.seen, accountFields...)}})
+	seen := as(c.seen, accountFields...)
+	if c.roles != nil {
+		seen["roles"] = c.roles
+	}
+	return matching(map[string]any{"$and": []any{map[string]any{"$or": withoutAccount}, seen}})
 }
 
 // noneYet holds of a user that has no account.

@@ -39,26 +39,31 @@ func (s *Service) Create(ctx context.Context, fields crud.Document, opts CreateO
 	if err != nil {
 		return Created{}, err
 	}
-	if checked.alone {
+	if checked.alone && s.timerOf(checked.user) == nil {
 		id, err := s.insertAlone(context.WithoutCancel(ctx), checked.user)
 		return Created{ID: id}, err
 	}
-	c, err := s.createWithAccount(ctx, checked.user, checked.password)
+	c, err := s.createMarked(ctx, checked)
 	taken := errors.Is(err, crud.ErrDuplicate) || errors.Is(err, providers.ErrConflict)
 	if taken && s.settleClash(ctx, nameDigests(checked.user)) {
-		c, err = s.createWithAccount(ctx, checked.user, checked.password)
+		c, err = s.createMarked(ctx, checked)
 	}
 	if err != nil {
 		return Created{}, err
 	}
-	return Created{ID: c.userID, Warnings: s.mailPassword(ctx, c, opts.SkipPasswordMail)}, nil
+	return Created{ID: c.userID, Warnings: s.mailPassword(ctx, c, opts.SkipPasswordMail || checked.alone)}, nil
 }
 
-func (s *Service) createWithAccount(ctx context.Context, user crud.Document, password secret.Text) (*creation, error) {
-	c := s.newCreation(creatingMark, user, password)
-	c.user = maps.Clone(user)
-	n := note{Kind: noteCreate, Key: c.account.Key, Names: nameDigests(user)}
-	return c, s.carryOut(ctx, n, nil, s.createOrder(c))
+// createMarked makes a user that takes several steps.
+func (s *Service) createMarked(ctx context.Context, checked checkedUser) (*creation, error) {
+	c := s.newCreation(creatingMark, checked.user, checked.password)
+	c.user, c.timer = maps.Clone(checked.user), s.timerOf(checked.user)
+	order := s.createOrder
+	if checked.alone {
+		order = s.createAloneOrder
+	}
+	n := note{Kind: noteCreate, Key: c.account.Key, Names: nameDigests(checked.user)}
+	return c, s.carryOut(ctx, n, nil, order(c))
 }
 
 // nameDigests stand for the user's name and address where they need not be read.
@@ -254,7 +259,7 @@ func (s *Service) planAdoption(ctx context.Context, user crud.Document, authUser
 	if account.Blocked && s.mayLogIn(user) {
 		return nil, refuse(ErrInvalid, "blocked: the account is blocked; create the user blocked and unblock it then")
 	}
-	return &adoption{user: user, account: account, block: !s.mayLogIn(user) && !account.Blocked}, nil
+	return &adoption{user: user, account: account, block: !s.mayLogIn(user) && !account.Blocked, timer: s.timerOf(user)}, nil
 }
 
 // checkFree refuses an account that has a user.

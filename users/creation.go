@@ -16,7 +16,8 @@ type creation struct {
 	userID     string        // known once the user is in the store
 	mark       string        // creatingMark or registeringMark
 	account    providers.NewAccount
-	authUserID string // known once there is an account
+	authUserID string       // known once there is an account
+	timer      *timerChange // nil: it needs none
 }
 
 func (s *Service) insertUser(c *creation) step {
@@ -57,7 +58,11 @@ func (s *Service) markUser(c *creation, user crud.Document) step {
 // swap sets the authUserId of the one user that matches. When none does, it is a
 // refusal: another operation was faster.
 func (s *Service) swap(ctx context.Context, match map[string]any, authUserID string) error {
-	n, err := s.Users.PatchAll(ctx, crud.Query{Filter: match, States: crud.AllStates}, set("authUserId", authUserID))
+	return s.changeOne(ctx, match, set("authUserId", authUserID))
+}
+
+func (s *Service) changeOne(ctx context.Context, match map[string]any, update crud.Document) error {
+	n, err := s.Users.PatchAll(ctx, crud.Query{Filter: match, States: crud.AllStates}, update)
 	if err == nil && n == 0 {
 		return &upstream.Error{Service: crud.Service, Route: s.Users.Route(http.MethodPatch, "/"), Status: http.StatusConflict,
 			Message: "the user was changed or deleted meanwhile", Err: crud.ErrDuplicate}
@@ -137,4 +142,24 @@ func (s *Service) unlink(ctx context.Context, from []any, mark string) error {
 		_, err := s.Users.PatchAll(ctx, q, set("authUserId", mark))
 		return err
 	})
+}
+
+// leaveAlone takes the mark off a user that gets no account, and notes its timer.
+func (s *Service) leaveAlone(c *creation) step {
+	return step{
+		name:  "leave user alone",
+		noted: true,
+		timer: true,
+		do: func(ctx context.Context) error {
+			update := unset("authUserId")
+			update["$set"] = crud.Document{"expirationId": c.timer.id}
+			return s.changeOne(ctx, crud.Document{"_id": c.userID, "authUserId": c.mark + c.account.Key}, update)
+		},
+		undo: func(ctx context.Context) error {
+			return insist(ctx, func(ctx context.Context) error {
+				_, err := s.Users.PatchAll(ctx, crud.Query{Filter: crud.Document{"_id": c.userID}, States: crud.AllStates}, set("authUserId", undoingMark(c.mark)+c.account.Key))
+				return err
+			})
+		},
+	}
 }

@@ -21,6 +21,6 @@ func (s *Service) Delete(ctx context.Context, id string, params url.Values) erro
 
 // deleteOne deletes a user that is as its turn found it.
 func (s *Service) deleteOne(ctx context.Context, user crud.Document) error {
-	n := note{Kind: noteDelete, UserID: text(user, "_id"), AuthUserID: accountID(user), Version: text(user, "updatedAt"), State: text(user, "__STATE__")}
+	n := note{Kind: noteDelete, UserID: text(user, "_id"), AuthUserID: accountID(user), Version: versionOf(user), State: text(user, "__STATE__")}
 	return s.carryOut(ctx, n, s.unchanged(user), s.deleteOrder(user))
 }

@@ -64,7 +64,8 @@ func (e *ImportError) Unwrap() error { return e.Err }
 // A row is checked against the schema of its group, as [Service.Create] and
 // [Service.Patch] do, and one that is refused by a check, a unique field or an upstream
 // is invalid, which concerns no other row. New users get no accounts; a change reaches
-// the account that a user has. The error is an [*ImportError] when a store, a provider
+// the account that a user has. A new user's timer is scheduled soon after, if imported
+// users have one at all ([Config]); one that a user has already follows its date. The error is an [*ImportError] when a store, a provider
 // or the file breaks off midway, with the cause in its chain; the same file can be
 // imported again then.
 //
@@ -78,6 +79,7 @@ func (s *Service) Import(ctx context.Context, rows *csvimport.Reader, opts Impor
 		Service: s, opts: opts, groups: newLoadedGroups(s.groups),
 		uniques: slices.Clone(nameKeys), problems: map[string]string{}, seen: map[nameDigest]bool{}, own: map[string]bool{},
 	}
+	defer s.imported()
 	batches := make(chan *importBatch, 1)
 	g, within := errgroup.WithContext(ctx)
 	g.Go(func() error {

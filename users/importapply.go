@@ -28,7 +28,7 @@ func (im *importer) applyPatches(ctx context.Context, batch *importBatch, patche
 		case im.opts.DryRun:
 			im.see(p.before, p.after)
 			batch.updated(p.row, p.id)
-		case p.guards || p.renames || p.blocks || p.unblocks:
+		case p.guards || p.concernsOthers():
 			alone = append(alone, p)
 		default:
 			together = append(together, p)

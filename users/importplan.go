@@ -62,7 +62,13 @@ func (im *importer) plan(ctx context.Context, d draft, accounts map[string]provi
 		return rowPatch{}, err
 	}
 	p, after, err := im.planPatch(ctx, d.id, d.before, operators, update, inAnyState, im.groups.find)
-	return rowPatch{d.row, d.id, p, after}, err
+	if err != nil {
+		return rowPatch{}, err
+	}
+	if !im.ScheduleImported && text(d.before, "expirationId") == "" {
+		p.timer = nil
+	}
+	return rowPatch{d.row, d.id, p, after}, nil
 }
 
 // changesOf returns by their paths the fields that are not in the user as they are. A

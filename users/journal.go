@@ -40,8 +40,8 @@ type note struct {
 	Kind       string `json:"kind"`
 	UserID     string `json:"userId,omitempty"`
 	AuthUserID string `json:"authUserId,omitempty"`
-	// Version and State are the updatedAt and the state of the user that is deleted:
-	// another version stays.
+	// Version (see [versionOf]) and State are those of the user that is deleted: another
+	// version stays.
 	Version string `json:"version,omitempty"`
 	State   string `json:"state,omitempty"`
 	// Key is that of the account that is being created.
@@ -52,6 +52,10 @@ type note struct {
 	Names []string `json:"names,omitempty"`
 	// Unblock says that the account was not blocked before.
 	Unblock bool `json:"unblock,omitempty"`
+	// Roles and Timer say that the operation concerns the roles of the account, and the timer
+	// of the user.
+	Roles bool `json:"roles,omitempty"`
+	Timer bool `json:"timer,omitempty"`
 	// Lock and Holder keep processes apart that share the store (shared.go); "" where none
 	// does. No two notes have one lock.
 	Lock   string `json:"lock,omitempty"`

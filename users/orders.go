@@ -1,6 +1,10 @@
 package users
 
-import "user-manager/crud"
+import (
+	"slices"
+
+	"user-manager/crud"
+)
 
 // This file is the order of the steps of every operation. What holds for all:
 //
@@ -10,28 +14,50 @@ import "user-manager/crud"
 //   - Each step says how it is undone (creation.go, steps.go); carryOut (sequence.go)
 //     undoes in reverse. A step that cannot be undone comes last, or nothing behind it
 //     can fail for good.
-//   - The granting of roles and the scheduling of a timer have their place where the
-//     comments say.
+//   - Roles are granted to an account that has its user, and taken off one that still has
+//     it. A timer is scheduled before its user has the date, unless the user is new.
 
-// createOrder: the user, the account, then the account's id into the user.
+// createOrder: the user, the account, then the account's id into the user; its roles, and
+// its timer.
 func (s *Service) createOrder(c *creation) []step {
-	return []step{
+	steps := []step{
 		s.insertUser(c),
 		s.createAccount(c),
 		s.linkAccount(c),
-		// roles are granted here, then the timer is scheduled
 	}
+	return slices.Concat(steps, s.grantOrder(&c.authUserID, c.user), s.timerOrder(&c.userID, c.timer))
+}
+
+// createAloneOrder: a user without an account, and its timer. The user is marked until it
+// has that.
+func (s *Service) createAloneOrder(c *creation) []step {
+	return []step{s.insertUser(c), s.scheduleTimer(&c.userID, c.timer), s.leaveAlone(c)}
+}
+
+func (s *Service) grantOrder(authUserID *string, user crud.Document) []step {
+	if !s.grantsTo(user) {
+		return nil
+	}
+	return []step{s.grantRoles(authUserID, user)}
+}
+
+// timerOrder schedules the timer of a user that has just come to be.
+func (s *Service) timerOrder(userID *string, t *timerChange) []step {
+	if t == nil {
+		return nil
+	}
+	return []step{s.scheduleTimer(userID, t), s.noteTimer(userID, t)}
 }
 
 // registerOrder gives an account to a user that has none. The user is marked first,
 // so that of two calls at once only one goes on.
 func (s *Service) registerOrder(c *creation, user crud.Document) []step {
-	return []step{
+	steps := []step{
 		s.markUser(c, user),
 		s.createAccount(c),
 		s.linkAccount(c),
-		// roles are granted here
 	}
+	return append(steps, s.grantOrder(&c.authUserID, user)...)
 }
 
 // An activation (activate.go) does what registerOrder does to many users at once: it
@@ -49,7 +75,8 @@ func (s *Service) adoptOrder(a *adoption) []step {
 	if a.block {
 		steps = append(steps, s.blockAccount(a.account.ID, true))
 	}
-	return append(steps, s.insertAdopted(a)) // roles are granted here, then the timer is scheduled
+	steps = append(steps, s.insertAdopted(a))
+	return slices.Concat(steps, s.grantOrder(&a.account.ID, a.user), s.timerOrder(&a.userID, a.timer))
 }
 
 // patchOrder changes the user, and its account where it has one and the change
@@ -59,20 +86,32 @@ func (s *Service) patchOrder(p *patch) []step {
 	if p.blocks {
 		steps = append(steps, s.blockAccount(p.authUserID, s.mayLogIn(p.before)))
 	}
+	if t := p.timer; t != nil && t.date != "" {
+		steps = append(steps, s.scheduleTimer(&p.userID, t))
+	}
 	steps = append(steps, s.patchUser(p))
+	if p.timer != nil {
+		steps = append(steps, s.noteTimer(&p.userID, p.timer))
+	}
 	if p.renames {
 		steps = append(steps, s.renameAccount(p))
 	}
-	// roles are replaced here, then the timer is rescheduled or aborted
+	if p.roles != nil {
+		steps = append(steps, s.replaceRoles(p.authUserID, p.roles))
+	}
 	if p.unblocks {
 		steps = append(steps, s.unblockAccount(p.authUserID, s.mayLogIn(p.before)))
+	}
+	if p.timer != nil && p.timer.stands {
+		steps = append(steps, s.abortTimer(&p.userID, p.timer))
 	}
 	return steps
 }
 
 // stateOrder moves a user to the next state, which the store's transition table
 // allows. An account is deleted only behind the state DELETED, which is left again
-// when that fails. Who leaves that state later has no account any more.
+// when that fails. Who leaves that state later has no account any more. A timer stays: a
+// user expires in any state.
 func (s *Service) stateOrder(user crud.Document, to string) []step {
 	move := s.moveUser(user, to)
 	id := accountID(user)
@@ -80,7 +119,7 @@ func (s *Service) stateOrder(user crud.Document, to string) []step {
 	case id == "":
 		return []step{move}
 	case to == crud.Deleted && s.HardDelete:
-		return []step{move, s.deleteAccount(id)}
+		return slices.Concat([]step{move}, s.revokeOrder(id, user), []step{s.deleteAccount(id)})
 	case s.mayLogIn(inState(user, to)):
 		return []step{move, s.unblockAccount(id, s.mayLogIn(user))}
 	case text(user, "__STATE__") == crud.Deleted:
@@ -90,13 +129,36 @@ func (s *Service) stateOrder(user crud.Document, to string) []step {
 	}
 }
 
-// deleteOrder: neither step can be undone, so the second is tried again and, should
-// it fail for good, is finished by [Service.Run] or by the next call.
+// revokeOrder takes the roles off an account that is to be deleted.
+func (s *Service) revokeOrder(id string, user crud.Document) []step {
+	if s.Rond == nil {
+		return nil
+	}
+	return []step{s.revokeRoles(id, user)}
+}
+
+// deleteOrder: neither of the last two steps can be undone, so the last is tried again
+// and, should it fail for good, is finished by [Service.Run] or by the next call.
 func (s *Service) deleteOrder(user crud.Document) []step {
-	// the timer is aborted here, then roles are revoked
 	var steps []step
+	if t := s.retimed(user, user); t != nil && t.stands {
+		steps = append(steps, s.dropTimer(text(user, "_id"), t))
+	}
 	if account := accountID(user); account != "" {
+		steps = append(steps, s.revokeOrder(account, user)...)
 		steps = append(steps, s.deleteAccount(account))
 	}
 	return append(steps, s.deleteUser(user))
+}
+
+// expireOrder blocks a user whose time has come. Nothing is undone: it may not log in
+// whatever fails, and the timer calls again.
+func (s *Service) expireOrder(user crud.Document) []step {
+	var steps []step
+	if account := accountID(user); account != "" {
+		block := s.blockAccount(account, false)
+		block.undo = nil
+		steps = append(steps, block)
+	}
+	return append(steps, s.markBlocked(user))
 }

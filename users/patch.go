@@ -35,11 +35,9 @@ func (s *Service) Patch(ctx context.Context, id string, body crud.Document, para
 			return err
 		}
 		n := note{Kind: noteChange, UserID: p.userID, AuthUserID: p.authUserID}
-		if err := s.carryOut(ctx, n, s.unchanged(user), s.patchOrder(p)); err != nil {
-			return err
-		}
-		after = p.after
-		return nil
+		err = s.carryOut(ctx, n, s.unchanged(user), s.patchOrder(p))
+		after = p.result()
+		return p.roles.outcome(err)
 	})
 	if errors.Is(err, crud.ErrNotFound) { // as the store's own PATCH answers
 		return nil, &upstream.Error{Service: crud.Service, Route: s.Users.Route(http.MethodPatch, "/:id"), Status: http.StatusNotFound, Err: err}
@@ -116,6 +114,12 @@ func (s *Service) planPatch(ctx context.Context, id string, before, operators cr
 		return nil, nil, err
 	}
 	s.planAccount(p, after)
+	if slices.Contains(p.fields, "expirationDate") {
+		p.timer = s.retimed(before, after)
+	}
+	if slices.Contains(p.fields, "roles") && p.authUserID != "" && s.Rond != nil {
+		p.roles = &roleChange{before: rolesOf(before), after: rolesOf(after)}
+	}
 	return p, after, nil
 }
 
@@ -129,6 +133,8 @@ func (s *Service) checkPatched(ctx context.Context, p *patch, after crud.Documen
 			return err
 		}
 		p.update = withDate(p.update, after["expirationDate"])
+	} else if s.expired(after) && slices.Contains(p.fields, "blocked") && after["blocked"] != true {
+		return refuse(ErrInvalid, "blocked: the user has expired; it is unblocked with a new expirationDate, or without one")
 	}
 	if p.authUserID != "" && text(p.before, "username")+text(p.before, "email") != "" {
 		if err := checkAccountName(after); err != nil {
@@ -176,6 +182,17 @@ func (s *Service) planAccount(p *patch, after crud.Document) {
 			p.unblocks = !p.blocks
 		}
 	}
+}
+
+// result returns the user as the caller's change has left it.
+func (p *patch) result() crud.Document {
+	if p.timer == nil || p.timer.noted == nil || p.after == nil {
+		return p.after
+	}
+	result := maps.Clone(p.after)
+	delete(result, "expirationId")
+	maps.Copy(result, pickFields(p.timer.noted, []string{"expirationId", "updatedAt"}))
+	return result
 }
 
 // target returns the user that the caller names, whole, if the caller may see it.

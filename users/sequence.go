@@ -19,6 +19,9 @@ type step struct {
 	// noted says that the step is one at the provider, or decides who may log in. An
 	// order with such a step is noted in the journal.
 	noted bool
+	// roles and timer say that the step concerns the roles of an account or the timer of a
+	// user. If its note comes to be settled, these are set anew.
+	roles, timer bool
 	// protects says that the step keeps somebody out. It is undone only when all that
 	// came after it surely is; otherwise when the note is settled.
 	protects bool
@@ -43,6 +46,8 @@ func (s *Service) carryOut(ctx context.Context, n note, unchanged func(context.C
 		_, err := s.doSteps(context.WithoutCancel(ctx), steps)
 		return err
 	}
+	n.Roles = slices.ContainsFunc(steps, func(st step) bool { return st.roles })
+	n.Timer = slices.ContainsFunc(steps, func(st step) bool { return st.timer })
 	open, err := s.begin(ctx, n)
 	if err != nil {
 		return err

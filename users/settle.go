@@ -58,12 +58,16 @@ func (s *Service) Recover(ctx context.Context) error {
 	return nil
 }
 
-// Run settles what operations left open, at once and then in rounds, until ctx is done.
+// Run settles what operations left open, at once and then in rounds, and schedules the
+// timers of imported users, until ctx is done.
 func (s *Service) Run(ctx context.Context) error {
+	var others sync.WaitGroup
+	defer others.Wait()
 	if s.journal.shared() {
-		var looking sync.WaitGroup
-		looking.Go(func() { s.lookAround(ctx) })
-		defer looking.Wait()
+		others.Go(func() { s.lookAround(ctx) })
+	}
+	if s.schedules() {
+		others.Go(func() { s.scheduleImported(ctx) })
 	}
 	ticker := time.NewTicker(settleEvery)
 	defer ticker.Stop()
@@ -208,14 +212,35 @@ func (s *Service) undoCreation(ctx context.Context, n note, mark string) error {
 		return err
 	}
 	if err == nil {
-		if _, err := s.findByAuthUserID(ctx, account.ID); !errors.Is(err, crud.ErrNotFound) {
-			return err // nil: it stands
+		switch user, err := s.findByAuthUserID(ctx, account.ID); {
+		case err == nil: // it stands
+			return s.completeCreation(ctx, n, user)
+		case !errors.Is(err, crud.ErrNotFound):
+			return err
 		}
-		if err := s.removeAccount(ctx, account.ID); err != nil {
+		if err := s.removeWithRoles(ctx, account.ID); err != nil {
 			return err
 		}
 	}
 	return s.removeMarked(ctx, mark, n.Key)
+}
+
+// completeCreation has the rest done of a creation that stands: the roles and the timer.
+func (s *Service) completeCreation(ctx context.Context, n note, user crud.Document) error {
+	if !n.Roles && !n.Timer {
+		return nil
+	}
+	return s.noteChange(ctx, user, n)
+}
+
+// removeWithRoles removes an account that nobody knows, and what it was granted.
+func (s *Service) removeWithRoles(ctx context.Context, authUserID string) error {
+	if s.Rond != nil && authUserID != "" {
+		if err := s.revoke(ctx, authUserID); err != nil {
+			return err
+		}
+	}
+	return s.removeAccount(ctx, authUserID)
 }
 
 // settleAdoption gives the account its freedom back when its user never came to be.
@@ -223,19 +248,25 @@ func (s *Service) settleAdoption(ctx context.Context, n note, certain bool) erro
 	user, err := s.findByAuthUserID(ctx, n.AuthUserID)
 	switch {
 	case err == nil:
-		return s.noteChange(ctx, user)
-	case !errors.Is(err, crud.ErrNotFound):
-		return err
-	case n.Unblock && certain:
+		return s.noteChange(ctx, user, n)
+	case !errors.Is(err, crud.ErrNotFound) || !certain:
+		return ignore(err, crud.ErrNotFound)
+	}
+	if n.Roles && s.Rond != nil {
+		if err := s.revoke(ctx, n.AuthUserID); err != nil {
+			return err
+		}
+	}
+	if n.Unblock {
 		return s.restoreBlocked(ctx, n.AuthUserID, false)
 	}
 	return nil
 }
 
-// noteChange notes that a user has to be held against its account: that is done when
-// nobody is at work on the user.
-func (s *Service) noteChange(ctx context.Context, user crud.Document) error {
-	open, err := s.journal.begin(ctx, note{Kind: noteChange, UserID: text(user, "_id"), AuthUserID: accountID(user)})
+// noteChange notes that a user has to be held against its account, and of what its
+// creation was about: that is done when nobody is at work on the user.
+func (s *Service) noteChange(ctx context.Context, user crud.Document, of note) error {
+	open, err := s.journal.begin(ctx, note{Kind: noteChange, UserID: text(user, "_id"), AuthUserID: accountID(user), Roles: of.Roles, Timer: of.Timer})
 	if errors.Is(err, crud.ErrDuplicate) {
 		return errHeld
 	}
@@ -248,15 +279,42 @@ func (s *Service) noteChange(ctx context.Context, user crud.Document) error {
 
 // finishDeletion deletes the user whose account is gone, as it was when its deletion
 // began: one that was changed since has become something else's business. While both
-// are there, nothing was done yet, and nothing is.
+// are there, nothing was done yet, and the user gets back what was taken from it before.
 func (s *Service) finishDeletion(ctx context.Context, n note) error {
-	_, err := s.provider.Account(ctx, n.AuthUserID)
-	if !errors.Is(err, providers.ErrNotFound) {
-		return err
+	// a list, whose emptiness cannot be mistaken for another kind of 404
+	user, err := s.Users.First(ctx, crud.Query{Filter: map[string]any{"_id": n.UserID}, States: crud.AllStates})
+	if err != nil {
+		return ignore(err, crud.ErrNotFound)
 	}
-	as := map[string]any{"_id": n.UserID, "authUserId": n.AuthUserID, "updatedAt": n.Version, "__STATE__": n.State}
-	_, err = s.Users.DeleteAll(ctx, crud.Query{Filter: as, States: crud.AllStates})
+	gone := false
+	if n.AuthUserID != "" {
+		_, err = s.provider.Account(ctx, n.AuthUserID)
+		gone = errors.Is(err, providers.ErrNotFound)
+	}
+	switch {
+	case !gone && err != nil:
+		return err
+	case !gone:
+		return s.realignRest(ctx, n, user)
+	case accountID(user) != n.AuthUserID || text(user, "__STATE__") != n.State || versionOf(user) != n.Version:
+		return nil
+	}
+	_, err = s.Users.DeleteAll(ctx, crud.Query{Filter: as(user, "_id", "authUserId", "updatedAt", "__STATE__"), States: crud.AllStates})
 	return err
+}
+
+// realignRest sets anew what else the operation of a note concerns: the roles of the
+// user's account, and its timer.
+func (s *Service) realignRest(ctx context.Context, n note, user crud.Document) error {
+	if id := accountID(user); n.Roles && s.Rond != nil && id != "" {
+		if err := s.setRoles(ctx, id, rolesOf(user)); err != nil {
+			return err
+		}
+	}
+	if n.Timer {
+		return s.realignTimer(ctx, user)
+	}
+	return nil
 }
 
 // realign makes the account what its user says it is; the account of a user that is
@@ -265,7 +323,7 @@ func (s *Service) realign(ctx context.Context, n note, certain bool) error {
 	// a list, whose emptiness cannot be mistaken for another kind of 404
 	user, err := s.Users.First(ctx, crud.Query{Filter: map[string]any{"_id": n.UserID}, States: crud.AllStates})
 	if errors.Is(err, crud.ErrNotFound) && n.AuthUserID != "" {
-		return s.removeAccount(ctx, n.AuthUserID)
+		return s.removeWithRoles(ctx, n.AuthUserID)
 	}
 	if err != nil {
 		return ignore(err, crud.ErrNotFound)
@@ -273,35 +331,47 @@ func (s *Service) realign(ctx context.Context, n note, certain bool) error {
 	if marked(user) {
 		return errors.New("the user's account is just being created")
 	}
-	return s.realignUser(ctx, user, certain)
+	stands, err := s.realignUser(ctx, user, certain)
+	if err != nil {
+		return err
+	}
+	n.Roles = n.Roles && stands
+	return s.realignRest(ctx, n, user)
 }
 
-func (s *Service) realignUser(ctx context.Context, user crud.Document, certain bool) error {
+// realignUser makes the account what its user says, and reports whether there is one.
+func (s *Service) realignUser(ctx context.Context, user crud.Document, certain bool) (stands bool, err error) {
 	id := accountID(user)
 	if id == "" {
-		return nil
+		return false, nil
 	}
 	if text(user, "__STATE__") == crud.Deleted && s.HardDelete {
-		return s.removeAccount(ctx, id)
+		return false, s.removeWithRoles(ctx, id)
 	}
 	account, err := s.provider.Account(ctx, id)
 	if errors.Is(err, providers.ErrNotFound) && text(user, "__STATE__") != crud.Deleted {
-		return s.forgetAccount(ctx, id)
+		return false, s.forgetAccount(ctx, id)
 	}
 	if err != nil {
-		return ignore(err, providers.ErrNotFound)
+		return false, ignore(err, providers.ErrNotFound)
 	}
 	blocked := !s.mayLogIn(user)
 	if blocked != account.Blocked && (blocked || certain) {
 		if err := s.setBlocked(ctx, id, blocked); err != nil {
-			return err
+			return false, err
 		}
 	}
+	return true, s.realignNames(ctx, user, account)
+}
+
+// realignNames gives the account the user's name and address, or the user the account's if
+// the provider refuses them.
+func (s *Service) realignNames(ctx context.Context, user crud.Document, account providers.Account) error {
 	change, differs := difference(user, account)
 	if !differs {
 		return nil
 	}
-	_, err = s.provider.Update(ctx, id, change)
+	_, err := s.provider.Update(ctx, account.ID, change)
 	if errors.Is(err, providers.ErrConflict) || errors.Is(err, providers.ErrInvalid) {
 		return s.takeBackNames(ctx, user, account)
 	}

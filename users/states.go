@@ -110,8 +110,11 @@ func (s *Service) moveOne(ctx context.Context, id, to string) (bool, error) {
 // walkTo moves a user to a state by the store's transitions, with what each means for
 // the account. When one fails the user stays in the state before it, consistent with
 // its account. One that is in the state already is moved there again, which mends its
-// account.
+// account. An expired user does not become PUBLIC.
 func (s *Service) walkTo(ctx context.Context, user crud.Document, to string) error {
+	if to == crud.Public && text(user, "__STATE__") != to && s.expired(user) {
+		return refuse(ErrConflict, "the user has expired; it becomes PUBLIC with a new expirationDate, or without one")
+	}
 	way := walk(text(user, "__STATE__"), to)
 	if len(way) == 0 {
 		way = []string{to}

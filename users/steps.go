@@ -72,7 +72,8 @@ type adoption struct {
 	user    crud.Document
 	userID  string
 	account providers.Account
-	block   bool // the account is to be blocked, and is not yet
+	block   bool         // the account is to be blocked, and is not yet
+	timer   *timerChange // nil: it needs none
 }
 
 func (s *Service) insertAdopted(a *adoption) step {
@@ -169,9 +170,16 @@ type patch struct {
 	// What of it concerns the account.
 	change                    providers.Change
 	renames, blocks, unblocks bool
+	roles                     *roleChange  // nil: they stay as they are
+	timer                     *timerChange // nil: it stays as it is
 	// guards: it decides who may log in, also when there is no account yet. forAccount: it
 	// concerns an account in any way.
 	guards, forAccount bool
+}
+
+// concernsOthers reports whether p changes more than the user in the store.
+func (p *patch) concernsOthers() bool {
+	return p.renames || p.blocks || p.unblocks || p.roles != nil || p.timer != nil
 }
 
 // mayGetAccount reports whether p changes what an account is made by, of a user that has
@@ -199,7 +207,7 @@ func (s *Service) patchUser(p *patch) step {
 			return err
 		},
 	}
-	if noted := patch.noted || p.renames || p.blocks || p.unblocks; noted || !s.journal.shared() {
+	if noted := patch.noted || p.concernsOthers(); noted || !s.journal.shared() {
 		patch.undo = func(ctx context.Context) error { return s.restoreUser(ctx, p) }
 	}
 	return patch

@@ -1,6 +1,9 @@
 package users
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -49,6 +52,18 @@ func sameUser(one, other crud.Document) bool {
 	return document.Equal(one, other)
 }
 
+// versionOf tells a user from what it was or becomes; who has changed it, when, and which
+// timer it has makes no other version.
+func versionOf(user crud.Document) string {
+	user = maps.Clone(user)
+	for _, field := range []string{"updatedAt", "updaterId", "expirationId"} {
+		delete(user, field)
+	}
+	encoded, _ := json.Marshal(user) // it was decoded from JSON
+	sum := sha256.Sum256(encoded)
+	return hex.EncodeToString(sum[:16])
+}
+
 // mayLogIn reports whether the user's account may be able to log in: the user is
 // PUBLIC, not blocked and not expired.
 func (s *Service) mayLogIn(user crud.Document) bool {
@@ -58,12 +73,7 @@ func (s *Service) mayLogIn(user crud.Document) bool {
 	if blocked, _ := user["blocked"].(bool); blocked {
 		return false
 	}
-	expires := text(user, "expirationDate")
-	if expires == "" {
-		return true
-	}
-	at, err := parseDate(expires)
-	return err == nil && at.After(s.Now())
+	return !s.expired(user)
 }
 
 // inState returns the user as it will be in another state.

@@ -105,6 +105,8 @@ type Service struct {
 	recovered atomic.Bool // the notes of earlier processes are known
 	markedAt  time.Time   // when marks were last looked for; Recover's and then Run's
 	locks     upstream.Locks
+	// withoutTimer holds a value when an import may have made users without a timer.
+	withoutTimer chan struct{}
 }
 
 // New returns a Service. Call [Service.Run] to have it settle what operations left
@@ -117,11 +119,12 @@ func New(cfg Config) *Service {
 	importer, _ := cfg.Provider.(providers.Importer)
 	cfg.Provider = nil // only within bounds
 	return &Service{
-		Config:   cfg,
-		provider: provider,
-		importer: importer,
-		groups:   newGroups(cfg.Groups),
-		journal:  newJournal(cfg.Journal, cfg.Now, importer != nil, !cfg.StoreIsOurs),
+		Config:       cfg,
+		provider:     provider,
+		importer:     importer,
+		groups:       newGroups(cfg.Groups),
+		withoutTimer: make(chan struct{}, 1),
+		journal:      newJournal(cfg.Journal, cfg.Now, importer != nil, !cfg.StoreIsOurs),
 	}
 }
 

@@ -1,0 +1,57 @@
+package users
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"user-manager/crud"
+	"user-manager/upstream"
+)
+
+// The roles of users that are activated are granted before they are linked to their
+// accounts: from then on the activation has nothing more to do with them.
+
+// granted returns the roles that a user's account is to be granted; nil for none.
+func (s *Service) granted(user crud.Document) []string {
+	if !s.grantsTo(user) {
+		return nil
+	}
+	return rolesOf(user)
+}
+
+// made reports whether it is known of each user what came of its account.
+func (c chunk) made() bool {
+	for _, user := range c {
+		if user.authUserID == "" && user.problem == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// grantAll grants their roles to the accounts of a chunk. The error is that it is to be
+// tried again, for those that were not granted theirs.
+func (a *activation) grantAll(ctx context.Context, c chunk) error {
+	var g errgroup.Group
+	g.SetLimit(callsAtOnce)
+	for i := range c {
+		if c[i].roles != nil && !c[i].granted && c[i].problem == nil {
+			g.Go(func() error { return upstream.Protect(func() error { return a.grantOne(ctx, &c[i]) }) })
+		}
+	}
+	return g.Wait()
+}
+
+// grantOne grants its roles to an account. If an earlier try may have granted them already,
+// that is revoked first.
+func (a *activation) grantOne(ctx context.Context, c *candidate) error {
+	grant := a.grant
+	if c.open {
+		grant = a.setRoles
+	}
+	err := grant(ctx, c.authUserID, c.roles)
+	c.granted = err == nil
+	c.open = c.open || err != nil // the account is there
+	return err
+}

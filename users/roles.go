@@ -1,0 +1,141 @@
+package users
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"user-manager/crud"
+	"user-manager/upstream"
+)
+
+// The roles of a user are in its document, and granted by Rönd to its account; a user
+// without an account has none there. Rönd cannot be asked what it grants, does not know a
+// role from another when it revokes, and grants twice what is asked twice. So to change
+// roles is to revoke all of them and to grant the new ones.
+
+// rolesOf returns the roles that the user's document gives it.
+func rolesOf(user crud.Document) []string {
+	list, _ := user["roles"].([]any)
+	roles := make([]string, 0, len(list))
+	for _, role := range list {
+		if name, ok := role.(string); ok {
+			roles = append(roles, name)
+		}
+	}
+	return roles
+}
+
+// grantsTo reports whether a user that comes to have an account is granted roles.
+func (s *Service) grantsTo(user crud.Document) bool {
+	return s.Rond != nil && len(rolesOf(user)) > 0
+}
+
+// grantRoles grants the roles of a user to its new account; authUserID is known when the
+// step is done.
+func (s *Service) grantRoles(authUserID *string, user crud.Document) step {
+	return step{
+		name:  "grant roles",
+		noted: true,
+		roles: true,
+		do:    func(ctx context.Context) error { return s.grant(ctx, *authUserID, rolesOf(user)) },
+		undo:  func(ctx context.Context) error { return s.revoke(ctx, *authUserID) },
+	}
+}
+
+// revokeRoles takes the roles off an account that is to be deleted.
+func (s *Service) revokeRoles(authUserID string, user crud.Document) step {
+	return step{
+		name:  "revoke roles",
+		noted: true,
+		roles: true,
+		do:    func(ctx context.Context) error { return s.Rond.Revoke(ctx, authUserID) },
+		undo:  func(ctx context.Context) error { return s.setRoles(ctx, authUserID, rolesOf(user)) },
+	}
+}
+
+// A roleChange is a change of the roles of an account.
+type roleChange struct {
+	before, after []string
+	touched       bool     // something may have been changed
+	now           []string // the roles that the account has, if known
+	known         bool
+}
+
+// replaceRoles gives the account the roles that the user has now.
+func (s *Service) replaceRoles(authUserID string, r *roleChange) step {
+	set := func(ctx context.Context, roles []string) error {
+		err := s.setRoles(ctx, authUserID, roles)
+		r.touched = r.touched || !upstream.Refused(err)
+		r.now, r.known = roles, err == nil
+		return err
+	}
+	return step{
+		name:  "replace roles",
+		noted: true,
+		roles: true,
+		do:    func(ctx context.Context) error { return set(ctx, r.after) },
+		undo:  func(ctx context.Context) error { return set(ctx, r.before) },
+	}
+}
+
+// outcome returns the error of an operation with what has become of the roles.
+func (r *roleChange) outcome(err error) error {
+	if err == nil || r == nil || !r.touched {
+		return err
+	}
+	return &RolesError{Err: err, Roles: r.now, Known: r.known}
+}
+
+// A RolesError is an operation that failed when the roles of a user were changed or to be
+// changed.
+type RolesError struct {
+	Err error
+	// Roles are those that the user has now, if they are Known. Otherwise they are set
+	// right as soon as that can be done.
+	Roles []string
+	Known bool
+}
+
+// Error is that of the failure, and which roles the user has now.
+func (e *RolesError) Error() string {
+	switch {
+	case !e.Known:
+		return fmt.Sprintf("%v (the user may have no roles until Rönd can be reached)", e.Err)
+	case len(e.Roles) == 0:
+		return fmt.Sprintf("%v (the user has no roles, as before)", e.Err)
+	}
+	return fmt.Sprintf("%v (the user has its roles of before: %s)", e.Err, strings.Join(e.Roles, ", "))
+}
+
+// Unwrap returns the failure.
+func (e *RolesError) Unwrap() error { return e.Err }
+
+// setRoles makes roles all that the account is granted.
+func (s *Service) setRoles(ctx context.Context, authUserID string, roles []string) error {
+	if err := s.revoke(ctx, authUserID); err != nil || len(roles) == 0 {
+		return err
+	}
+	return upstream.Partly(s.grant(ctx, authUserID, roles))
+}
+
+// revoke takes back every grant of an account; to do so again is free.
+func (s *Service) revoke(ctx context.Context, authUserID string) error {
+	return insist(ctx, func(ctx context.Context) error { return s.Rond.Revoke(ctx, authUserID) })
+}
+
+// grant grants roles to an account that has none, once: what may have been granted
+// although no answer came is revoked before the next try. It may come yet, so that there is
+// a doubt.
+func (s *Service) grant(ctx context.Context, authUserID string, roles []string) error {
+	err := s.Rond.Grant(ctx, authUserID, roles)
+	if err == nil || upstream.Refused(err) {
+		return err
+	}
+	upstream.RaiseDoubt(ctx)
+	if revoked := s.revoke(ctx, authUserID); revoked != nil {
+		s.Log.WarnContext(ctx, "roles that may have been granted not revoked yet", "err", revoked)
+		return err
+	}
+	return upstream.Partly(s.Rond.Grant(ctx, authUserID, roles))
+}
