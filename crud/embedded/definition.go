@@ -137,6 +137,8 @@ func Journal(path string) Definition {
 			[]Field{
 				{Name: "names", Type: kindArray, Items: &Field{Type: kindString}},
 				{Name: "unblock", Type: kindBool},
+				{Name: "roles", Type: kindBool},
+				{Name: "timer", Type: kindBool},
 			},
 			optional(kindString, "lock", "holder"),
 		),
