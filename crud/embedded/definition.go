@@ -172,6 +172,31 @@ func Jobs(path string) Definition {
 	}
 }
 
+// Timers is the collection of timers below path; package timer/embedded says what is in
+// it.
+func Timers(path string) Definition {
+	return Definition{
+		Name: "timers", Path: path, DefaultState: "PUBLIC", Internal: true,
+		Fields: slices.Concat(
+			optional(kindObject, "payload"),
+			optional(kindDate, "startDate"),
+			optional(kindNumber, "expirationIntervalMs"),
+			optional(kindString, "applicantService"),
+			optional(kindObject, "outputMode"),
+			optional(kindDate, "expirationDate"),
+			optional(kindNumber, "failureCount"),
+			optional(kindObject, "expirationStatus"),
+			optional(kindNumber, "dueAt", "removeAt"),
+			optional(kindString, "leaseOwner"),
+		),
+		Indexes: []Index{
+			index("dueAt", false, "dueAt"),
+			index("leaseOwner", false, "leaseOwner"),
+			index("removeAt", false, "removeAt"),
+		},
+	}
+}
+
 // optional are fields of one type that a document may lack.
 func optional(kind string, names ...string) []Field {
 	fields := make([]Field, len(names))
