@@ -21,8 +21,8 @@ import (
 //
 // A refusal is an answer with the body of a Rönd's error; a call without an answer is the
 // transport's error; [faults.Timeout] waits for the context that the client gives the call.
-// In [faults.Plan.Calls] a call reads "Rond POST /grant/bindings", or "Rond POST
-// /grant/bindings/resource/:resourceType".
+// In [faults.Plan.Calls] a call reads "Rond POST /grant/bindings", or, with a resource type,
+// "Rond POST /grant/bindings/resource/:resourceType".
 func NewFaulty(next http.RoundTripper, plan *faults.Plan) http.RoundTripper {
 	return faulty{next, plan}
 }

@@ -98,11 +98,13 @@ func (r *Rond) find(ctx context.Context, matches func(Binding) bool) (page []Bin
 
 // remove deletes bindings for good, and counts those that were there.
 func (r *Rond) remove(ctx context.Context, bindings []Binding) (count int, ok bool) {
+	gone := map[string]bool{}
+	for _, b := range bindings {
+		gone[b.BindingID] = true
+	}
 	ok = r.request(ctx, func(s Store) Outcome { return s.Delete }, func(Store) {
 		before := len(r.bindings)
-		r.bindings = slices.DeleteFunc(r.bindings, func(b Binding) bool {
-			return slices.ContainsFunc(bindings, func(gone Binding) bool { return gone.BindingID == b.BindingID })
-		})
+		r.bindings = slices.DeleteFunc(r.bindings, func(b Binding) bool { return gone[b.BindingID] })
 		count = before - len(r.bindings)
 	})
 	return count, ok
