@@ -17,7 +17,7 @@ import (
 	"user-manager/upstream/faults"
 )
 
-var noon = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+var noon = time.Date(2090, 7, 1, 12, 0, 0, 0, time.UTC)
 
 func client(t *testing.T, transport http.RoundTripper) *timer.Client {
 	t.Helper()
