@@ -35,6 +35,8 @@ type config struct {
 	maxBody    int64
 
 	store           storeConfig
+	rond            rondConfig
+	timers          timerConfig
 	imports         importConfig
 	bulkLimit       int // most users of one POST or PATCH /users/bulk, or DELETE /users/
 	jobs            jobsConfig
@@ -56,13 +58,15 @@ type config struct {
 }
 
 type storeConfig struct {
-	url                                 string // "" means embedded
-	users, groups, roles, journal, jobs string // paths; "" means none
-	path, sync                          string
-	expose                              bool
-	connections                         int                   // to a CRUD Service over the network
-	firstGroups                         []document.Document   // what an empty store starts with
-	declared                            []embedded.Definition // by files
+	url           string // "" means embedded
+	users, groups string // paths
+	// roles, journal, jobs and timers are paths too; "" means none.
+	roles, journal, jobs, timers string
+	path, sync                   string
+	expose                       bool
+	connections                  int                   // to a CRUD Service over the network
+	firstGroups                  []document.Document   // what an empty store starts with
+	declared                     []embedded.Definition // by files
 }
 
 type importConfig struct {
@@ -113,9 +117,13 @@ func loadConfig(lookup func(string) (string, bool)) (config, error) {
 			BackofficeKey:     r.text("BACKOFFICE_HEADER_KEY"),
 			UserPropertiesKey: r.text("USER_PROPERTIES_HEADER_KEY"),
 			Additional:        r.list("ADDITIONAL_HEADERS_TO_PROXY"),
+			Timer:             r.headers("TIMER_SERVICE_HEADERS"),
 		},
 	}
 	cfg.store = r.store()
+	cfg.rond = r.rond()
+	cfg.timers = r.timers(&cfg.store)
+	r.distinct(cfg.store)
 	cfg.imports = importConfig{
 		maxBytes:  int64(r.number("USER_IMPORT_MAX_BYTES", 1, math.MaxInt32)),
 		batchSize: r.number("USER_IMPORT_BATCH_SIZE", 1, 10_000),
@@ -128,11 +136,6 @@ func loadConfig(lookup func(string) (string, bool)) (config, error) {
 	}
 	if cfg.provider == "fake" && !cfg.loopback() && !cfg.allowFake {
 		r.wrong("HTTP_HOST", "the fake provider listens on loopback only, unless ALLOW_FAKE_PROVIDER=true")
-	}
-	for _, s := range later {
-		if value, _ := lookup(s.name); value != "" && value != s.off {
-			r.wrong(s.name, "is not served by this version")
-		}
 	}
 	return cfg, errors.Join(r.problems...)
 }
@@ -214,7 +217,6 @@ func (r *reader) store() storeConfig {
 	s.jobs = cmp.Or(s.jobs, "/jobs")
 	s.firstGroups = r.startGroups("USER_GROUPS_FILE")
 	s.declared = r.definitions("COLLECTION_DEFINITION_FOLDER")
-	r.distinct(s)
 	return s
 }
 
@@ -248,15 +250,7 @@ func (r *reader) jobs() jobsConfig {
 
 // remote completes the settings of a CRUD Service over the network.
 func (r *reader) remote(s *storeConfig, service string) {
-	s.url = service
-	if !strings.Contains(service, "://") {
-		s.url = "http://" + service
-	}
-	if u, err := url.Parse(s.url); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		r.wrong("CRUD_SERVICE", "must be embedded, the name of a host or an http URL, not %q", service)
-	} else if u.User != nil {
-		r.wrong("CRUD_SERVICE", "must have no user name or password: the CRUD Service knows none")
-	}
+	s.url = r.address("CRUD_SERVICE", service, "embedded, ")
 	if s.users == "" {
 		r.wrong("USERS_CRUD_ENDPOINT", "is required with a CRUD Service")
 	}
@@ -271,13 +265,31 @@ func (r *reader) remote(s *storeConfig, service string) {
 	}
 }
 
+// address returns the URL of the service that a variable names, by its host or its URL.
+// other is what else the variable may be.
+func (r *reader) address(name, service, other string) string {
+	address := service
+	if !strings.Contains(service, "://") {
+		address = "http://" + service
+	}
+	if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		r.wrong(name, "must be %sthe name of a host or an http URL, not %q", other, service)
+	} else if u.User != nil {
+		r.wrong(name, "must have no user name or password: the service knows none")
+	}
+	return address
+}
+
 // distinct refuses a path that two collections have.
 func (r *reader) distinct(s storeConfig) {
 	names := map[string]string{}
 	for _, c := range []struct{ name, path string }{
-		{"USERS_CRUD_ENDPOINT", s.users}, {"UMS_CONFIG_CRUD_ENDPOINT", s.groups}, {"ROLES_CRUD_ENDPOINT", s.roles}, {"JOURNAL_CRUD_ENDPOINT", s.journal}, {"JOBS_CRUD_ENDPOINT", s.jobs},
+		{"USERS_CRUD_ENDPOINT", s.users}, {"UMS_CONFIG_CRUD_ENDPOINT", s.groups}, {"ROLES_CRUD_ENDPOINT", s.roles}, {"JOURNAL_CRUD_ENDPOINT", s.journal}, {"JOBS_CRUD_ENDPOINT", s.jobs}, {"TIMERS_CRUD_ENDPOINT", s.timers},
 	} {
 		path := strings.Trim(c.path, "/")
+		if c.path == "" {
+			continue // there is none
+		}
 		if other, taken := names[path]; taken {
 			r.wrong(c.name, "is the same path as %s, %q", other, c.path)
 		}

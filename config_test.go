@@ -58,9 +58,12 @@ func TestConfigNamesEveryWrongVariable(t *testing.T) {
 		"EMBEDDED_SYNC":        "never",
 		"USER_GROUPS_FILE":     "no-such-file.json",
 		"CONFIGURATION_PATH":   "no-such-file.json",
-		"ROND_ENABLED":         "true",
+		"ROND_ENABLED":         "always",
 		"TIMER_SERVICE":        "timer-service",
 		"EMBEDDED_CRUD_EXPOSE": "2",
+
+		"TIMER_SERVICE_HEADERS":       "miauserid,x tenant",
+		"IMPORT_SCHEDULES_EXPIRATION": "1h",
 	}))
 	if err == nil {
 		t.Fatal("no error")
@@ -77,8 +80,11 @@ func TestConfigNamesEveryWrongVariable(t *testing.T) {
 		`EMBEDDED_SYNC: must be one of full, normal, not "never"`,
 		"USER_GROUPS_FILE: open no-such-file.json",
 		"CONFIGURATION_PATH: open no-such-file.json",
-		"ROND_ENABLED: is not served by this version",
-		"TIMER_SERVICE: is not served by this version",
+		`ROND_ENABLED: must be true or false, not "always"`,
+		"TIMER_CALLBACK_URL: is required with a Timer Service over the network",
+		"TIMER_CALLBACK_SECRET: is required with a Timer Service over the network",
+		`TIMER_SERVICE_HEADERS: must be names of headers, which "x tenant" is not`,
+		`IMPORT_SCHEDULES_EXPIRATION: must be true or false, not "1h"`,
 		`EMBEDDED_CRUD_EXPOSE: must be true or false, not "2"`,
 	} {
 		if !strings.Contains(err.Error(), name) {

@@ -182,7 +182,7 @@ func (c *copies) join(provider providers.Provider, dead *atomic.Bool) {
 	}
 	log := slog.New(slog.NewTextHandler(c.t.Output(), nil)).With("copy", i)
 	m := &member{dead: dead, harness: &harness{t: c.t, client: c.client, provider: c.provider, seen: c.seen}}
-	m.api = newAPI(cfg, s, provider, log)
+	m.api = newAPI(cfg, neighbours{store: s, provider: provider}, log)
 	m.handler = m.api.handler()
 	if err := m.api.users.Recover(c.t.Context()); err != nil {
 		c.t.Log(err) // Run tries again

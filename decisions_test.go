@@ -145,7 +145,7 @@ func TestCreatingUsers(t *testing.T) {
 		"all fields": {steps: []exchange{
 			{request: noMail, body: `{"userGroup":"customers","email":"ann@example.com","username":"ann","blocked":true,"roles":["editor"],"expirationDate":"2999-01-02","name":"Ann","tags":["a"],"address":{"city":"Rome"}}`, status: 200, want: aCreated},
 			linked,
-			{request: "GET /users/", status: 200, want: "[\n" + whole("PUBLIC", `"userGroup":"customers","authUserId":"fake|<id2>","username":"ann","email":"ann@example.com","blocked":true,"expirationDate":"<time>","roles":["editor"],"address":{"city":"Rome"},"name":"Ann","tags":["a"]`) + "\n]\n"},
+			{request: "GET /users/", status: 200, want: "[\n" + whole("PUBLIC", `"userGroup":"customers","authUserId":"fake|<id2>","username":"ann","email":"ann@example.com","blocked":true,"expirationDate":"<time>","expirationId":"<id3>","roles":["editor"],"address":{"city":"Rome"},"name":"Ann","tags":["a"]`) + "\n]\n"},
 		}},
 		"blocked: cannot log in":  {steps: []exchange{{request: noMail, body: strings.Replace(newAnn, "{", `{"blocked":true,`, 1), status: 200, want: aCreated}, login(401, blocked)}},
 		"no userGroup":            {steps: []exchange{on400("POST /users/", `{"email":"a@example.com"}`, "userGroup: is required")}},

@@ -91,6 +91,20 @@ func (r *reader) list(name string) []string {
 	return parts
 }
 
+// headers is list for the names of headers.
+func (r *reader) headers(name string) []string {
+	names := r.list(name)
+	for _, header := range names {
+		if !headerForm.MatchString(header) {
+			r.wrong(name, "must be names of headers, which %q is not", header)
+		}
+	}
+	return names
+}
+
+// headerForm is a token, as RFC 9110 has it.
+var headerForm = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+
 var prefixForm = regexp.MustCompile(`^/([a-z0-9]+(-[a-z0-9]+)*)?/?$`)
 
 // prefix returns "" or "/word".

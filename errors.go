@@ -22,6 +22,7 @@ var statuses = []struct {
 	{users.ErrNotFound, http.StatusNotFound},
 	{users.ErrConflict, http.StatusConflict},
 	{users.ErrUnauthorized, http.StatusUnauthorized},
+	{users.ErrTooEarly, http.StatusServiceUnavailable},
 	{users.ErrNotTried, http.StatusServiceUnavailable},
 }
 
@@ -46,6 +47,8 @@ const (
 	passData
 	// passMail: that, and too many mails are a 429.
 	passMail
+	// always500: whoever calls has no use for another status.
+	always500
 )
 
 func (e *operationError) Error() string { return "Error while " + e.doing + ": " + e.err.Error() }

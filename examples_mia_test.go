@@ -26,7 +26,7 @@ var referenceSettings = strings.Fields(`AUTH_MODULE AUTH_SERVICE AUTH_CONNECTION
 	MICROSERVICE_GATEWAY_SERVICE_NAME ADDITIONAL_HEADERS_TO_PROXY TRUSTED_PROXIES HTTP_PORT LOG_LEVEL SERVICE_PREFIX EXPOSE_METRICS`)
 
 // A platformEnvironment is the example's environment file. Of commented lines, which may
-// be taken up, it tells those under "No longer looked at" apart.
+// be taken up, it tells those under "No longer looked at" apart. The secret is made up.
 type platformEnvironment struct{ set, commented, unread map[string]string }
 
 var (
@@ -58,6 +58,10 @@ func readPlatformEnvironment(t *testing.T) platformEnvironment {
 			commented[found[2]] = found[3]
 		}
 	}
+	if secret, ok := env.set["TIMER_CALLBACK_SECRET"]; !ok || secret != "" {
+		t.Error("TIMER_CALLBACK_SECRET is not left to be made up")
+	}
+	env.set["TIMER_CALLBACK_SECRET"] = "a secret that somebody made up"
 	return env
 }
 
@@ -86,9 +90,6 @@ func TestPlatformEnvironment(t *testing.T) {
 		for _, s := range settings {
 			read[s.name] = true
 		}
-		for _, s := range later {
-			read[s.name] = true
-		}
 		for name := range env.with(env.commented) {
 			if !read[name] {
 				t.Errorf("%s is not a setting", name)
@@ -100,13 +101,6 @@ func TestPlatformEnvironment(t *testing.T) {
 			}
 		}
 	})
-	for _, name := range []string{"ROND_ENABLED", "TIMER_SERVICE"} {
-		t.Run(name+" stops the start", func(t *testing.T) {
-			if _, err := loadConfig(environment(env.with(map[string]string{name: env.commented[name]}))); err == nil {
-				t.Error("loadConfig gives no error: the example says otherwise")
-			}
-		})
-	}
 	t.Run("on trial", func(t *testing.T) {
 		vars := env.with(map[string]string{"AUTH_MODULE": "fake", "ALLOW_FAKE_PROVIDER": env.commented["ALLOW_FAKE_PROVIDER"]})
 		if _, err := loadConfig(environment(vars)); err != nil {
@@ -126,10 +120,14 @@ func TestPlatformEnvironment(t *testing.T) {
 		if got != want {
 			t.Errorf("store %q, want %q", got, want)
 		}
+		if cfg.rond.url != "http://rond-service" || cfg.timers.url != "http://timer-service" {
+			t.Errorf("Rönd at %q and Timer Service at %q", cfg.rond.url, cfg.timers.url)
+		}
 	})
 	t.Run("has the standard values", func(t *testing.T) {
 		ours := []string{"HTTP_HOST", "CRUD_SERVICE", "USERS_CRUD_ENDPOINT", "UMS_CONFIG_CRUD_ENDPOINT", "ROLES_CRUD_ENDPOINT",
 			"JOURNAL_CRUD_ENDPOINT", "JOBS_CRUD_ENDPOINT",
+			"ROND_ENABLED", "TIMER_SERVICE", "TIMER_CALLBACK_URL", "TIMER_CALLBACK_SECRET",
 			"AUTH_MODULE", "AUTH_SERVICE", "AUTH_CONNECTION", "USERINFO_ADDITIONAL_PROPERTIES", "ADDITIONAL_HEADERS_TO_PROXY"}
 		for name, value := range env.set {
 			if !slices.Contains(ours, name) && value != standard(name) {
@@ -158,7 +156,8 @@ func TestPlatformDefinitions(t *testing.T) {
 	t.Parallel()
 	byPath := declaredByFile(t)
 	for _, ours := range []embedded.Definition{
-		embedded.Users("/users"), embedded.Groups("/ums-config"), embedded.Roles("/roles"), embedded.Journal("/ums-journal"), embedded.Jobs("/ums-jobs"),
+		embedded.Users("/users"), embedded.Groups("/ums-config"), embedded.Roles("/roles"), embedded.Journal("/ums-journal"), embedded.Jobs("/ums-jobs"), embedded.Timers("/ums-timers"),
+		embedded.Timers("/ums-timers"),
 	} {
 		t.Run(ours.Name, func(t *testing.T) {
 			def := byPath[ours.Path]
@@ -177,8 +176,8 @@ func TestPlatformDefinitions(t *testing.T) {
 			}
 		})
 	}
-	if len(byPath) != 5 {
-		t.Errorf("%d files, want 5", len(byPath))
+	if len(byPath) != 6 {
+		t.Errorf("%d files, want 6", len(byPath))
 	}
 }
 

@@ -84,13 +84,15 @@ func platformOverNetwork(t *testing.T, env platformEnvironment) *harness {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	h := &harness{t: t, client: s.client, seen: newPlaceholders()}
+	h := &harness{t: t, plan: faults.NewPlan(), client: s.client, seen: newPlaceholders()}
 	settings := h.authClient()
 	settings.Getenv, settings.Log, settings.Timeout = getenv(environment(vars)), log, cfg.upstreamTimeout
 	if h.provider, err = providers.Open(t.Context(), cfg.provider, settings); err != nil {
 		t.Fatal(err)
 	}
-	h.api = newAPI(cfg, s, h.provider, log)
+	n := neighbours{store: s, provider: h.provider}
+	n.grants, n.timers = h.others(cfg, log)
+	h.api = newAPI(cfg, n, log)
 	h.handler = h.api.handler()
 	if err := h.api.users.Recover(t.Context()); err != nil {
 		t.Fatal(err)
@@ -100,7 +102,7 @@ func platformOverNetwork(t *testing.T, env platformEnvironment) *harness {
 
 // platformWalk takes the service through the life of a few users.
 func (h *harness) platformWalk() {
-	upstreams := `{"name":"Auth","state":"closed"}`
+	upstreams := `{"name":"Auth","state":"closed"},{"name":"Rond","state":"closed"},{"name":"Timer","state":"closed"}`
 	if h.api.store.network != nil {
 		upstreams = `{"name":"CRUD","state":"closed"},` + upstreams
 	}

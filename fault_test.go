@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 
 	"user-manager/crud"
 	"user-manager/upstream"
@@ -395,14 +396,16 @@ func (h *harness) settle() {
 	}
 }
 
-// running does f while the service settles in the background what is left open.
+// running does f while the service settles in the background what is left open, and timers
+// call.
 func (h *harness) running(f func()) {
 	ctx, stop := context.WithCancel(h.t.Context())
-	ended := make(chan error)
-	go func() { ended <- h.api.users.Run(ctx) }()
+	var work errgroup.Group
+	work.Go(func() error { return h.api.users.Run(ctx) })
+	work.Go(func() error { return h.api.timers.run(ctx, h.handler) })
 	f()
 	stop()
-	if err := <-ended; err != nil {
+	if err := work.Wait(); err != nil {
 		h.t.Error(err)
 	}
 	h.resigned()

@@ -69,7 +69,7 @@ func wholeService(b testing.TB, store string) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	server := httptest.NewServer(newAPI(cfg, s, nil, log).handler())
+	server := httptest.NewServer(newAPI(cfg, neighbours{store: s}, log).handler())
 	b.Cleanup(server.Close)
 	return server.URL
 }

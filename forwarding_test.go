@@ -88,7 +88,7 @@ func remoteHarness(t *testing.T, env map[string]string) (*harness, *remoteStore)
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { provider.(io.Closer).Close() })
-	h := &harness{t: t, client: s.client, provider: provider, seen: newPlaceholders(), api: newAPI(cfg, s, provider, slog.New(slog.DiscardHandler))}
+	h := &harness{t: t, client: s.client, provider: provider, seen: newPlaceholders(), api: newAPI(cfg, neighbours{store: s, provider: provider}, slog.New(slog.DiscardHandler))}
 	h.handler = h.api.handler()
 	remote.took()
 	return h, remote
@@ -192,7 +192,7 @@ func TestStoreThatIsGone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := conform.Middleware(t, checker, newAPI(cfg, s, nil, log).handler())
+		h := conform.Middleware(t, checker, newAPI(cfg, neighbours{store: s}, log).handler())
 		get := func(path string, status int, want string) {
 			t.Helper()
 			w := httptest.NewRecorder()

@@ -18,6 +18,7 @@ import (
 	"user-manager/providers"
 	"user-manager/providers/auth0/auth0test"
 	"user-manager/providers/providertest"
+	"user-manager/rond/rondtest"
 	"user-manager/upstream/faults"
 )
 
@@ -29,6 +30,8 @@ type harness struct {
 	client   *crud.Client       // the store, beside the plan
 	provider providers.Provider // the provider, beside the plan
 	tenant   *auth0test.Tenant  // of the provider auth0; nil for the fake
+	rond     *rondtest.Rond     // beside the plan; nil without ROND_ENABLED
+	timer    http.Handler       // a Timer Service over the network, if the service has one; beside the plan
 	api      *api
 	handler  http.Handler
 	seen     *placeholders
@@ -86,7 +89,9 @@ func (h *harness) open(vars map[string]string, cfg config, settings providers.Se
 			closer.Close()
 		}
 	})
-	h.api = newAPI(cfg, h.storeOn(db, cfg, vars), wrap(h.provider, h.plan), log)
+	n := neighbours{store: h.storeOn(db, cfg, vars), provider: wrap(h.provider, h.plan)}
+	n.grants, n.timers = h.others(cfg, log)
+	h.api = newAPI(cfg, n, log)
 	if *network {
 		h.api.embedded = db.Public() // where an application's own pages find the store
 	}
@@ -99,6 +104,33 @@ func (h *harness) open(vars map[string]string, cfg config, settings providers.Se
 	}
 	h.handler = conform.Middleware(t, checker.WithPrefix(cfg.prefix), h.api.handler(), cfg.prefix+"/crud/", cfg.prefix+"/fake/", "/documentation")
 	return h
+}
+
+// others are what has roles granted and users blocked, for the service that cfg describes,
+// with the plan in front of them.
+func (h *harness) others(cfg config, log *slog.Logger) (*grants, *timers) {
+	h.t.Helper()
+	if h.rond == nil && cfg.rond.url != "" {
+		h.rond = rondtest.New(rondtest.Config{})
+	}
+	grants, err := openGrants(cfg, rondtest.NewFaulty(crud.InProcess(h.rond), h.plan), log)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var timers *timers
+	switch {
+	case cfg.timers.embedded:
+		timers, err = embeddedTimers(cfg, h.client.Collection(cfg.store.timers), true, crud.InProcess, log)
+	case cfg.timers.url != "":
+		if h.timer == nil {
+			h.timer = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+		}
+		timers, err = networkTimers(cfg, crud.InProcess(h.timer), log)
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return grants, timers
 }
 
 // A reply is an answer of the service, its body with placeholders.

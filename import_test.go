@@ -228,7 +228,7 @@ func (h *harness) importedUsers() []crud.Document {
 	for _, user := range users {
 		delete(user, "createdAt")
 		delete(user, "updatedAt")
-		for _, field := range []string{"_id", "authUserId"} {
+		for _, field := range []string{"_id", "authUserId", "expirationId"} {
 			if id, ok := user[field].(string); ok {
 				user[field] = h.seen.hide(id)
 			}

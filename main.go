@@ -55,9 +55,11 @@ func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 	service.announce(ctx, ln.Addr())
 	g, ctx := errgroup.WithContext(ctx) // the first to fail stops the others
 	service.api.stopping = ctx.Done()
-	g.Go(func() error { return serve(ctx, log, ln, service.api.handler()) })
+	handler := service.api.handler()
+	g.Go(func() error { return serve(ctx, log, ln, handler) })
 	g.Go(func() error { return service.api.users.Run(ctx) })
 	g.Go(func() error { return service.api.jobs.Run(ctx) })
+	g.Go(func() error { return service.api.timers.run(ctx, handler) })
 	err = g.Wait()
 	if resigned := service.api.users.Resign(context.WithoutCancel(ctx)); resigned != nil {
 		log.WarnContext(ctx, "process not taken off the journal", "err", resigned)
@@ -74,8 +76,8 @@ type service struct {
 	closers []io.Closer
 }
 
-// open opens the store and the provider, and settles what an earlier process left
-// open.
+// open opens the store, the provider and the other neighbours, and settles what an earlier
+// process left open.
 func open(ctx context.Context, cfg config, lookup func(string) (string, bool), log *slog.Logger) (_ *service, err error) {
 	s := &service{cfg: cfg, log: log}
 	defer func() {
@@ -94,7 +96,15 @@ func open(ctx context.Context, cfg config, lookup func(string) (string, bool), l
 	if closer, ok := provider.(io.Closer); ok {
 		s.closers = append(s.closers, closer)
 	}
-	s.api = newAPI(cfg, s.store, provider, log)
+	grants, err := openGrants(cfg, nil, log)
+	if err != nil {
+		return nil, err
+	}
+	timers, err := openTimers(cfg, s.store, log)
+	if err != nil {
+		return nil, err
+	}
+	s.api = newAPI(cfg, neighbours{s.store, provider, grants, timers}, log)
 	if err := errors.Join(s.api.users.Recover(ctx), s.api.jobs.Recover(ctx)); err != nil {
 		if s.store.embedded != nil {
 			return nil, fmt.Errorf("read what an earlier run left open: %w", err)
@@ -112,12 +122,19 @@ func (s *service) close() {
 	}
 }
 
-// newAPI joins store and provider.
-func newAPI(cfg config, s *store, provider providers.Provider, log *slog.Logger) *api {
+// neighbours are the services that this one works on.
+type neighbours struct {
+	store    *store
+	provider providers.Provider
+	grants   *grants // nil: roles are kept in the store, and that is all
+	timers   *timers // nil: nobody is blocked on expirationDate
+}
+
+// newAPI joins the neighbours.
+func newAPI(cfg config, n neighbours, log *slog.Logger) *api {
 	a := &api{
 		log:          log,
-		provider:     provider,
-		store:        s,
+		neighbours:   n,
 		enrichment:   cfg.enrichment,
 		forwarding:   cfg.forwarding,
 		prefix:       cfg.prefix,
@@ -125,15 +142,15 @@ func newAPI(cfg config, s *store, provider providers.Provider, log *slog.Logger)
 		maxBody:      cfg.maxBody,
 		timeout:      cfg.upstreamTimeout,
 		passRefusals: cfg.passRefusals,
-		embedded:     s.public(cfg),
+		embedded:     n.store.public(cfg),
 		imports:      cfg.imports,
 		bulkLimit:    cfg.bulkLimit,
 		maxJobBody:   cfg.jobs.maxBody,
 		webhook:      newWebhook(cfg),
 		streams:      make(chan struct{}, maxStreams),
 	}
-	a.jobs = a.newQueue(cfg, s)
-	a.users = users.New(a.usersConfig(cfg, s))
+	a.jobs = a.newQueue(cfg, n.store)
+	a.users = users.New(a.usersConfig(cfg, n.store))
 	return a
 }
 
@@ -156,6 +173,12 @@ func (a *api) usersConfig(cfg config, s *store) users.Config {
 	if s.jobs != nil {
 		c.OpenJob = a.openActivation
 	}
+	if a.grants != nil {
+		c.Rond = a.grants.client
+	}
+	if a.timers != nil {
+		c.Timers, c.ScheduleImported = a.timers.client, cfg.timers.imported
+	}
 	return c
 }
 
@@ -166,6 +189,9 @@ func (s *service) announce(ctx context.Context, addr net.Addr) {
 	}
 	if s.store.jobs == nil {
 		s.log.WarnContext(ctx, "jobs are kept in memory only: set JOBS_CRUD_ENDPOINT to have them survive a restart")
+	}
+	if s.api.timers == nil {
+		s.log.WarnContext(ctx, "nobody is blocked when the expirationDate comes: set TIMER_SERVICE to have it so")
 	}
 	s.log.InfoContext(ctx, "listening",
 		"addr", addr.String(), "store", s.store.name, "provider", s.cfg.provider, "version", s.cfg.version)

@@ -28,15 +28,15 @@ func (a *api) identify(next http.Handler) http.Handler {
 	})
 }
 
-// logged writes one line for each request, status routes only when they are not
-// well. The route is logged, not the path with its ids.
+// logged writes one line for each request, those for the state of the service only when it
+// is not well. The route is logged, not the path with its ids.
 func (a *api) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		seen, message := &seenWriter{ResponseWriter: w}, "request broken off"
 		defer func() { // also when the answer is broken off
 			level := slog.LevelInfo
-			if strings.HasPrefix(r.URL.Path, "/-/") && seen.status < http.StatusInternalServerError {
+			if strings.HasPrefix(r.URL.Path, "/-/") && r.Method != http.MethodPost && seen.status < http.StatusInternalServerError {
 				level = levelTrace
 			}
 			a.log.Log(r.Context(), level, message,

@@ -54,6 +54,7 @@ func ordinaryPages(t testing.TB) {
 var endpoints = map[string]string{
 	"USERS_CRUD_ENDPOINT": "/users", "UMS_CONFIG_CRUD_ENDPOINT": "/ums-config", "ROLES_CRUD_ENDPOINT": "/roles",
 	"JOURNAL_CRUD_ENDPOINT": "/journal", "JOBS_CRUD_ENDPOINT": "/jobs",
+	"TIMER_SERVICE": "embedded", "TIMERS_CRUD_ENDPOINT": "/timers",
 }
 
 // remotely are the settings in vars for a store at url.

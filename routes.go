@@ -16,10 +16,9 @@ import (
 
 // api is what the handlers work with.
 type api struct {
+	neighbours
 	log          *slog.Logger
 	users        *users.Service
-	provider     providers.Provider
-	store        *store
 	enrichment   *enrichment // nil: GET /users/ is the store's own answer
 	forwarding   upstream.Forwarding
 	prefix       string // before every route but the status and documentation routes
@@ -83,6 +82,8 @@ func (a *api) routes() []route {
 // bodyLimit returns how large a route's body may be.
 func (a *api) bodyLimit(r route) int64 {
 	switch {
+	case r.path == expirePath:
+		return maxExpireBody
 	case r.path == "/users/import":
 		return a.imports.maxBytes + uploadOverhead
 	case r.method == "POST" && strings.HasPrefix(r.path, "/jobs/"):
@@ -91,12 +92,14 @@ func (a *api) bodyLimit(r route) int64 {
 	return a.maxBody
 }
 
-// statusRoutes are never under the prefix.
+// statusRoutes are never under the prefix: those that the platform calls, and the one that
+// a timer does.
 func (a *api) statusRoutes() []route {
 	return []route{
 		{"GET", "/-/healthz", a.healthz},
 		{"GET", "/-/ready", a.ready},
 		{"GET", "/-/check-up", a.checkUp},
+		{"POST", expirePath, a.expireUser},
 	}
 }
 

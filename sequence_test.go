@@ -48,7 +48,10 @@ func (h *harness) restart() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.api = newAPI(cfg, h.api.store, h.provider, slog.New(slog.DiscardHandler))
+	log := slog.New(slog.DiscardHandler)
+	n := neighbours{store: h.api.store, provider: h.provider}
+	n.grants, n.timers = h.others(cfg, log)
+	h.api = newAPI(cfg, n, log)
 	h.handler = h.api.handler()
 	if err := h.api.users.Recover(h.t.Context()); err != nil {
 		h.t.Fatal(err)

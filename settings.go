@@ -54,6 +54,16 @@ var settings = []setting{
 	{"CUSTOM_USER_ID_KEY", "sub", "property of the provider's user info that holds the account's id"},
 	{"USERINFO_ADDITIONAL_PROPERTIES", "", "comma-separated fields of the user that `/userinfo` adds; unset: all; empty: none"},
 	{"CONFIGURATION_PATH", "", "JSON file `{\"user_id\", \"additionalProperties\"}`: properties of the account that `GET /users/` (the list alone) adds to each user; `user_id` names the user's field with the account's id"},
+	// Roles and expiration
+	{"ROND_ENABLED", "false", "grant and revoke the roles of users through Rönd"},
+	{"ROND_SERVICE", "rond-service", "name or URL of Rönd, which must run standalone"},
+	{"ROND_RESOURCE_TYPE", "", "type of resource that grants and revokes are on, so that a revoke takes no bindings but this service's own; unset: all of the account's, as the reference does"},
+	{"TIMER_SERVICE", "", "`embedded`, or name or URL of a Timer Service, which has users blocked when their `expirationDate` comes; unset: `embedded` with the embedded store, else none, and nobody is blocked then"},
+	{"TIMER_SERVICE_HEADERS", "", "comma-separated headers of the request that sets an `expirationDate`, which come back with the call when the user expires"},
+	{"TIMER_CALLBACK_URL", "", "where a Timer Service over the network reaches this service, such as `http://user-manager`; required then"},
+	{"TIMER_CALLBACK_SECRET", "", "what its calls are signed with, 24 characters or more; required then, the same for all copies of this service"},
+	{"TIMERS_CRUD_ENDPOINT", "", "path of the collection that the embedded Timer Service keeps its timers in; embedded store: built in; required with `TIMER_SERVICE=embedded` on a remote one"},
+	{"IMPORT_SCHEDULES_EXPIRATION", "false", "imported users are blocked at their `expirationDate` too"},
 	// Many users
 	{"USER_IMPORT_MAX_BYTES", "1048576", "largest CSV file of an import; beyond it 413"},
 	{"USER_IMPORT_BATCH_SIZE", "250", "rows of an import that are written together"},
@@ -73,11 +83,4 @@ var settings = []setting{
 	{"BACKOFFICE_HEADER_KEY", "isbackoffice", "header that says that the back office calls"},
 	{"USER_PROPERTIES_HEADER_KEY", "miauserproperties", "header with a JSON object about the caller"},
 	{"ADDITIONAL_HEADERS_TO_PROXY", "", "comma-separated headers that go upstream besides the platform's own"},
-}
-
-// later are settings of the reference service that this version does not serve. One
-// that asks for something stops the start: to ignore it would be to lie.
-var later = []struct{ name, off string }{
-	{"ROND_ENABLED", "false"},
-	{"TIMER_SERVICE", ""},
 }

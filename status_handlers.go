@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"user-manager/providers"
@@ -45,6 +46,9 @@ func (a *api) checkUp(w http.ResponseWriter, r *http.Request) error {
 		err = a.checkProvider(r.Context())
 	}
 	if err == nil {
+		err = a.checkOthers(r.Context())
+	}
+	if err == nil {
 		err = a.store.inspect(r.Context())
 	}
 	unsettled := a.users.Unsettled()
@@ -57,7 +61,7 @@ func (a *api) upstreams() []upstream.State {
 	if remote, ok := a.provider.(providers.Remote); ok {
 		states = append(states, remote.State()...)
 	}
-	return states
+	return slices.Concat(states, a.grants.state(), a.timers.state())
 }
 
 func (a *api) checkStore(ctx context.Context) error {
@@ -74,6 +78,16 @@ func (a *api) checkProvider(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	return pinger.Ping(ctx)
+}
+
+// checkOthers asks Rönd and the Timer Service, where they are made use of.
+func (a *api) checkOthers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	if err := a.grants.ping(ctx); err != nil {
+		return err
+	}
+	return a.timers.ping(ctx)
 }
 
 func (a *api) writeStatus(w http.ResponseWriter, r *http.Request, s status, err error) error {

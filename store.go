@@ -25,8 +25,8 @@ type store struct {
 	embedded *embedded.Store   // nil for a CRUD Service over the network
 	network  *upstream.Network // nil for the embedded store
 
-	users, groups        crud.Collection
-	roles, journal, jobs *crud.Collection // nil: there is none
+	users, groups                crud.Collection
+	roles, journal, jobs, timers *crud.Collection // nil: there is none
 }
 
 // openStore opens the embedded store, or a client of the CRUD Service.
@@ -69,6 +69,7 @@ func newStore(cfg config, url string, transport http.RoundTripper) (*store, erro
 		roles:   optional(cfg.store.roles),
 		journal: optional(cfg.store.journal),
 		jobs:    optional(cfg.store.jobs),
+		timers:  optional(cfg.store.timers),
 	}, nil
 }
 
@@ -96,13 +97,17 @@ func openEmbedded(ctx context.Context, cfg config, log *slog.Logger) (*store, er
 }
 
 // collections are those of the embedded store: those that files declare, and ours where
-// they do not. Journal and jobs are internal, whoever declares them.
+// they do not. Journal, jobs and timers are internal, whoever declares them.
 func collections(s storeConfig) []embedded.Definition {
 	all := slices.Clone(s.declared)
 	path := func(d embedded.Definition) string { return strings.Trim(d.Path, "/") }
-	for _, ours := range []embedded.Definition{
+	built := []embedded.Definition{
 		embedded.Users(s.users), embedded.Groups(s.groups), embedded.Roles(s.roles), embedded.Journal(s.journal), embedded.Jobs(s.jobs),
-	} {
+	}
+	if s.timers != "" {
+		built = append(built, embedded.Timers(s.timers))
+	}
+	for _, ours := range built {
 		i := slices.IndexFunc(all, func(d embedded.Definition) bool { return path(d) == path(ours) })
 		if i < 0 {
 			all = append(all, ours)
@@ -128,7 +133,7 @@ func (s *store) seed(ctx context.Context, cfg storeConfig) error {
 // check reports whether the collections can be read that operations on users need.
 func (s *store) check(ctx context.Context) error {
 	all := []crud.Collection{s.users, s.groups}
-	for _, optional := range []*crud.Collection{s.roles, s.journal, s.jobs} {
+	for _, optional := range []*crud.Collection{s.roles, s.journal, s.jobs, s.timers} {
 		if optional != nil {
 			all = append(all, *optional)
 		}

@@ -261,6 +261,7 @@ func TestRoutes(t *testing.T) {
 		"PATCH /users/:id",
 		"PATCH /users/bulk",
 		"PATCH /users/import",
+		"POST /-/expire/:id",
 		"POST /jobs/bulk-activation",
 		"POST /jobs/change-password/bulk",
 		"POST /oauth/token",
