@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -104,6 +105,23 @@ func TestAnswersToAGrant(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTimeRunsOut: an answer that stays away in the middle is none, and no bad one.
+func TestTimeRunsOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		transport := crud.InProcess(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, `{"bind`)
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+			panic(http.ErrAbortHandler)
+		}))
+		start := time.Now()
+		got := failureOf(t, client(t, transport, "").Grant(t.Context(), ada, []string{"editor"}))
+		if took := time.Since(start); took != timeout || got.Unusable || got.Refused || got.Text != "Rond POST /grant/bindings could not be reached" {
+			t.Errorf("after %v: %+v", took, got)
+		}
+	})
 }
 
 func TestAnswersToARevoke(t *testing.T) {
