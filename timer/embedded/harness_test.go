@@ -59,6 +59,16 @@ func (w *world) collection(transport http.RoundTripper) crud.Collection {
 	return client.Collection("/timers")
 }
 
+// collectionAt returns a collection at a path where there may be none.
+func (w *world) collectionAt(path string) crud.Collection {
+	w.t.Helper()
+	client, err := crud.New("http://embedded", crud.InProcess(w.db), callTimeout)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return client.Collection(path)
+}
+
 // inBubble runs a test in a world whose clock is a fake one.
 func inBubble(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
@@ -136,6 +146,10 @@ type callee struct {
 	// answer returns the status, Retry-After and error of a call, the nth for its user; nil: 204.
 	answer func(ctx context.Context, user string, nth int) (status int, retryAfter string, err error)
 
+	after  func() // each call, under mu; nil: nothing
+	each   func() // likewise, in a call
+	forget bool   // when calls came
+
 	mu    sync.Mutex
 	calls map[string][]time.Time // by user; guarded by mu
 	most  int                    // at once; guarded by mu
@@ -170,7 +184,12 @@ func (c *callee) enter(user string) int {
 	if c.calls == nil {
 		c.calls = map[string][]time.Time{}
 	}
-	c.calls[user] = append(c.calls[user], time.Now())
+	if c.each != nil {
+		c.each()
+	}
+	if !c.forget {
+		c.calls[user] = append(c.calls[user], time.Now())
+	}
 	c.now++
 	c.most = max(c.most, c.now)
 	return len(c.calls[user])
@@ -180,6 +199,9 @@ func (c *callee) leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now--
+	if c.after != nil {
+		c.after()
+	}
 }
 
 // times returns when a user's calls came, in seconds after start.
@@ -202,4 +224,22 @@ func (c *callee) byTimes() map[int]int {
 		counts[len(calls)]++
 	}
 	return counts
+}
+
+// A recorder answers all calls with 204, and keeps them.
+type recorder struct{ calls []sent }
+
+type sent struct {
+	method, url string
+	header      http.Header
+	body        string
+}
+
+func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	var body []byte
+	if req.Body != nil {
+		body, _ = io.ReadAll(req.Body)
+	}
+	r.calls = append(r.calls, sent{req.Method, req.URL.String(), req.Header, string(body)})
+	return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody}, nil
 }

@@ -15,11 +15,11 @@ import (
 
 // A timerRequest is the body of POST /schedule.
 type timerRequest struct {
-	Payload              map[string]json.RawMessage `json:"payload"`
-	StartDate            string                     `json:"startDate" validate:"required"`
-	ExpirationIntervalMs *float64                   `json:"expirationIntervalMs" validate:"required"`
-	ApplicantService     string                     `json:"applicantService" validate:"required"`
-	OutputMode           *outputMode                `json:"outputMode" validate:"required"`
+	Payload              json.RawMessage `json:"payload"` // an object; nil: none was given
+	StartDate            string          `json:"startDate" validate:"required"`
+	ExpirationIntervalMs *float64        `json:"expirationIntervalMs" validate:"required"`
+	ApplicantService     string          `json:"applicantService" validate:"required"`
+	OutputMode           *outputMode     `json:"outputMode" validate:"required"`
 }
 
 // An abortRequest is the body of POST /abort.
@@ -40,6 +40,9 @@ func decodeTimer(r *http.Request) (*timerRequest, error) {
 	t, err := decodeBody[timerRequest](body)
 	if err != nil {
 		return nil, err
+	}
+	if t.Payload != nil && t.Payload[0] != '{' {
+		return nil, badRequest("payload: must be an object")
 	}
 	return &t, t.OutputMode.check()
 }
