@@ -9,6 +9,7 @@ import (
 
 	"user-manager/crud"
 	"user-manager/providers"
+	"user-manager/rond"
 	"user-manager/upstream"
 	"user-manager/users"
 )
@@ -88,6 +89,13 @@ func blame(failed *upstream.Error) int {
 	return failed.Status
 }
 
+// explains reports whether the upstream's own words are for our client: those that blame the
+// data, and all of Rönd's, which are the same for everybody.
+func explains(failed *upstream.Error) bool {
+	status := blame(failed)
+	return failed.Service == rond.Service || slices.Contains(blaming, status) && status != http.StatusNotFound
+}
+
 // classify returns what the client is told of err: 500 and nothing more unless we
 // know it.
 func (a *api) classify(err error) (status int, message string) {
@@ -131,7 +139,7 @@ func (a *api) classifyUpstream(operation *operationError, failed *upstream.Error
 		return blame(failed), own
 	}
 	message = operation.Error()
-	if status := blame(failed); failed.Message != "" && slices.Contains(blaming, status) && status != http.StatusNotFound {
+	if failed.Message != "" && explains(failed) {
 		message = fmt.Sprintf("%s: %s", message, failed.Message)
 	}
 	if status := blame(failed); operation.refusal == documented500 && a.passRefusals && failed.Refused() && status/100 == 4 {

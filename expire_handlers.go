@@ -23,11 +23,15 @@ func (a *api) expireUser(w http.ResponseWriter, r *http.Request) error {
 	if a.timers == nil {
 		return &requestError{http.StatusNotFound, "there are no timers here"}
 	}
-	call, err := decode[timer.Call](r)
+	type request struct { // a timer.Call
+		ExpirationDate string `json:"expirationDate" validate:"required"`
+		Signature      string `json:"signature" validate:"required"`
+	}
+	call, err := decode[request](r)
 	if err != nil {
 		return err
 	}
-	at, err := a.dueAt(r, call)
+	at, err := a.dueAt(r, timer.Call(call))
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"user-manager/providers/auth0/auth0test"
 	"user-manager/providers/providertest"
 	"user-manager/rond/rondtest"
+	"user-manager/timer/timertest"
 	"user-manager/upstream/faults"
 )
 
@@ -31,7 +32,7 @@ type harness struct {
 	provider providers.Provider // the provider, beside the plan
 	tenant   *auth0test.Tenant  // of the provider auth0; nil for the fake
 	rond     *rondtest.Rond     // beside the plan; nil without ROND_ENABLED
-	timer    http.Handler       // a Timer Service over the network, if the service has one; beside the plan
+	timer    *timertest.Service // beside the plan; nil without a TIMER_SERVICE over the network
 	api      *api
 	handler  http.Handler
 	seen     *placeholders
@@ -107,11 +108,17 @@ func (h *harness) open(vars map[string]string, cfg config, settings providers.Se
 }
 
 // others are what has roles granted and users blocked, for the service that cfg describes,
-// with the plan in front of them.
+// with the plan in front of them; over the network stand-ins are.
 func (h *harness) others(cfg config, log *slog.Logger) (*grants, *timers) {
 	h.t.Helper()
 	if h.rond == nil && cfg.rond.url != "" {
 		h.rond = rondtest.New(rondtest.Config{})
+	}
+	if h.timer == nil && cfg.timers.url != "" {
+		h.timer = timertest.New(timertest.Config{})
+	}
+	planned := func(service http.Handler) http.RoundTripper {
+		return timertest.NewFaulty(crud.InProcess(service), h.plan)
 	}
 	grants, err := openGrants(cfg, rondtest.NewFaulty(crud.InProcess(h.rond), h.plan), log)
 	if err != nil {
@@ -119,13 +126,10 @@ func (h *harness) others(cfg config, log *slog.Logger) (*grants, *timers) {
 	}
 	var timers *timers
 	switch {
-	case cfg.timers.embedded:
-		timers, err = embeddedTimers(cfg, h.client.Collection(cfg.store.timers), true, crud.InProcess, log)
+	case cfg.timers.embedded: // its own calls of the store are not counted
+		timers, err = embeddedTimers(cfg, h.client.Collection(cfg.store.timers), true, planned, log)
 	case cfg.timers.url != "":
-		if h.timer == nil {
-			h.timer = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-		}
-		timers, err = networkTimers(cfg, crud.InProcess(h.timer), log)
+		timers, err = networkTimers(cfg, planned(h.timer), log)
 	}
 	if err != nil {
 		h.t.Fatal(err)

@@ -44,7 +44,7 @@ func TestServiceDoesNotLinkTesting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, unwanted := range []string{"testing", "user-manager/providers/providertest", "user-manager/crud/crudtest", "user-manager/apidoc/conform", "user-manager/upstream/faults"} {
+	for _, unwanted := range []string{"testing", "user-manager/providers/providertest", "user-manager/crud/crudtest", "user-manager/rond/rondtest", "user-manager/timer/timertest", "user-manager/apidoc/conform", "user-manager/upstream/faults"} {
 		if slices.Contains(strings.Fields(string(out)), unwanted) {
 			t.Errorf("the service links %s", unwanted)
 		}

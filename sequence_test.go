@@ -44,7 +44,13 @@ func (h *harness) arm(fault faults.Fault, call string, prepare func(*harness), r
 // restart makes h go on as a new process on the same store would.
 func (h *harness) restart() {
 	h.t.Helper()
-	cfg, err := loadConfig(environment(map[string]string{"EMBEDDED_PATH": ":memory:", "RANDOM_PWD_GEN": "false"}))
+	h.restartWith(map[string]string{"EMBEDDED_PATH": ":memory:", "RANDOM_PWD_GEN": "false"})
+}
+
+// restartWith is restart with other settings.
+func (h *harness) restartWith(vars map[string]string) {
+	h.t.Helper()
+	cfg, err := loadConfig(environment(vars))
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"user-manager/crud"
+	"user-manager/rond/rondtest"
+	"user-manager/secret"
+)
+
+// TestEmbeddedTimers block whoever expires while the service runs, and at the next start
+// whoever did meanwhile, though the new process has another key.
+func TestEmbeddedTimers(t *testing.T) {
+	t.Parallel()
+	for name, restarts := range map[string]bool{"while it runs": false, "at the next start": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newHarness(t, nil)
+				h.expiring(10 * time.Second)
+				h.checkBlocked(false)
+				if restarts {
+					<-time.After(time.Hour)
+					h.restart()
+				} else {
+					h.running(func() { <-time.After(9 * time.Second) })
+					h.checkBlocked(false)
+				}
+				h.running(func() { <-time.After(2 * time.Second) })
+				h.checkBlocked(true)
+			})
+		})
+	}
+}
+
+// TestTimerServiceOverTheNetwork: it is asked for a call that blocks the user, with the
+// headers that are configured.
+func TestTimerServiceOverTheNetwork(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, map[string]string{
+			"TIMER_SERVICE": "timer-service", "TIMER_CALLBACK_URL": "http://user-manager:3000", "TIMER_CALLBACK_SECRET": testSecret,
+			"TIMER_SERVICE_HEADERS": "miauserid, x-none",
+		})
+		date := time.Now().Add(time.Hour).Format(time.RFC3339)
+		h.must("POST", "/users/?sendResetPwdEmail=false", `{`+annFields+`,"expirationDate":"`+date+`"}`, "miauserid: boss")
+		timers := h.timer.Timers()
+		want := map[string]string{"miauserid": "boss"}
+		if diff := cmp.Diff(want, lowered(timers[0].Output.Headers)); len(timers) != 1 || diff != "" {
+			t.Errorf("%d timers, headers (-want +got):\n%s", len(timers), diff)
+		}
+		<-time.After(time.Hour)
+		results := h.timer.Fire(t.Context(), crud.InProcess(h.handler), time.Now())
+		if len(results) != 1 || results[0].Status != 204 {
+			t.Errorf("calls: %+v", results)
+		}
+		h.checkBlocked(true)
+		if by := h.all("/users")[0]["updaterId"]; by != "boss" {
+			t.Errorf("it was blocked by %v", by)
+		}
+	})
+}
+
+func lowered(header map[string]string) map[string]string {
+	all := map[string]string{}
+	for name, value := range header {
+		all[strings.ToLower(name)] = value
+	}
+	return all
+}
+
+// TestCheckUpOfNeighbours: it asks Rönd and the Timer Service, and the readiness does not.
+func TestCheckUpOfNeighbours(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, map[string]string{
+			"ROND_ENABLED": "true", "TIMER_SERVICE": "timer-service", "TIMER_CALLBACK_URL": "http://user-manager", "TIMER_CALLBACK_SECRET": testSecret,
+		})
+		h.rond = rondtest.New(rondtest.Config{Starting: true})
+		n := h.api.neighbours
+		cfg := config{upstreamTimeout: time.Second, rond: rondConfig{url: "http://rond"}, timers: timerConfig{url: "http://timer", callback: "http://us", secret: secret.New(testSecret)}}
+		n.grants, n.timers = h.others(cfg, slog.New(slog.DiscardHandler))
+		h.api.neighbours = n
+		got := h.call("GET", "/-/check-up", "")
+		if got.status != 503 || !strings.Contains(got.body, `"message":"Rond GET /-/rbac-ready responded with a 503 status code"`) {
+			t.Errorf("check-up = %d %s", got.status, got.body)
+		}
+		for _, name := range []string{"Rond", "Timer"} {
+			if !strings.Contains(got.body, `{"name":"`+name+`","state":"closed"}`) {
+				t.Errorf("upstreams lack %s: %s", name, got.body)
+			}
+		}
+		if got := h.call("GET", "/-/ready", ""); got.status != 200 {
+			t.Errorf("ready = %d %s", got.status, got.body)
+		}
+	})
+}
+
+// TestRunBlocksWhoExpiredMeanwhile starts the service as main does on a store of which
+// somebody's time has long come.
+func TestRunBlocksWhoExpiredMeanwhile(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"HTTP_PORT": "0", "EMBEDDED_PATH": filepath.Join(t.TempDir(), "users.db"), "RANDOM_PWD_GEN": "false"}
+	synctest.Test(t, func(t *testing.T) { // in 2000
+		cfg, err := loadConfig(environment(env))
+		if err != nil {
+			t.Fatal(err)
+		}
+		service, err := open(t.Context(), cfg, environment(env), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer service.close()
+		h := &harness{t: t, api: service.api, handler: service.api.handler(), client: service.store.client, seen: newPlaceholders()}
+		h.expiring(time.Hour)
+		h.checkBlocked(false)
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	logs, stdout := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, environment(env), stdout)
+		stdout.Close()
+	}()
+	address, called := "", 0
+	for lines := bufio.NewScanner(logs); (called == 0 || address == "") && lines.Scan(); {
+		var line struct {
+			Addr, Route string
+			Status      int
+		}
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+			t.Error(err)
+		}
+		if line.Addr != "" {
+			address = line.Addr
+		}
+		if line.Route == "POST "+expirePath {
+			called = line.Status
+		}
+	}
+	go io.Copy(io.Discard, logs) // ends with stdout
+	var found []crud.Document
+	get(t, "http://"+address+"/users/", &found)
+	stop()
+	if err := <-ended; err != nil || called != http.StatusNoContent || len(found) != 1 || found[0]["blocked"] != true {
+		t.Errorf("the timer's call was answered with %d; users are %v; run ended with %v", called, found, err)
+	}
+}
