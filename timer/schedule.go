@@ -116,9 +116,9 @@ func isPort(text string) bool {
 	return text == "" || err == nil && port > 0 && port <= 65535
 }
 
-// Abort ends the timer with the given id: no call begins once Abort has returned, though
-// one that is under way may still come. A timer that the service does not know is ended.
-// To abort twice is to abort once. Every error is an [*upstream.Error].
+// Abort ends the timer with the given id. A call of it that has begun, or that the service is
+// about to make, may still come. A timer that the service does not know has ended, and to
+// abort twice is to abort once. Every error is an [*upstream.Error].
 func (c *Client) Abort(ctx context.Context, id string) error {
 	body := map[string]string{"expirationId": id}
 	_, err := c.do(upstream.WithoutDoubt(upstream.Repeatable(ctx)), http.MethodPost, "/abort", body)

@@ -10,7 +10,7 @@ import (
 var objectID = regexp.MustCompile(`^[0-9a-fA-F]{24}$`)
 
 // abort handles POST /abort. A timer that is over stays what it is, and that is no error:
-// who aborts wants no call, and none comes. A call that is under way comes all the same.
+// who aborts wants no further call, and none comes. One that is under way goes on.
 func (s *Service) abort(w http.ResponseWriter, r *http.Request) error {
 	asked, err := decode[abortRequest](r)
 	if err != nil {

@@ -47,7 +47,6 @@ import (
 	"time"
 
 	"user-manager/crud"
-	"user-manager/upstream"
 )
 
 // Config says where a service keeps its timers.
@@ -116,6 +115,3 @@ func (s *Service) wakeBefore(at int64) {
 func where(filter crud.Document) crud.Query {
 	return crud.Query{Filter: filter, States: crud.AllStates}
 }
-
-// didNothing reports whether a call of the store surely changed nothing.
-func didNothing(err error) bool { return err != nil && upstream.Refused(err) }

@@ -49,7 +49,7 @@ func (r *runner) take(ids []string) (lease, error) {
 	l := lease{owner: rand.Text(), since: time.Now()}
 	due := where(crud.Document{"_id": crud.Document{"$in": ids}, "dueAt": crud.Document{"$lte": now}})
 	n, err := r.timers.PatchAll(r.steady, due, crud.Document{"$set": crud.Document{"dueAt": now + leaseTime.Milliseconds(), "leaseOwner": l.owner}})
-	if didNothing(err) || err == nil && n == 0 {
+	if upstream.Refused(err) || err == nil && n == 0 {
 		return lease{}, err
 	}
 	q := where(crud.Document{"_id": crud.Document{"$in": ids}, "leaseOwner": l.owner})

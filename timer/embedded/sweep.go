@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	sweepEvery = time.Hour
-	sweepAtOne = 200 // removed with one request
+	sweepEvery  = time.Hour
+	sweepAtOnce = 200 // removed with one request
 )
 
 // sweepAll removes timers that have been over for a day until ctx is done.
@@ -34,7 +34,7 @@ func (s *Service) sweep(ctx context.Context) (int, error) {
 	removed := 0
 	for {
 		q := where(old)
-		q.Fields, q.Sort, q.Limit = []string{"_id"}, "removeAt", sweepAtOne
+		q.Fields, q.Sort, q.Limit = []string{"_id"}, "removeAt", sweepAtOnce
 		found, err := s.list(ctx, q)
 		if err != nil || len(found) == 0 {
 			return removed, err

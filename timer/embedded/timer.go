@@ -2,17 +2,17 @@ package embedded
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
-
-	"context"
 
 	"user-manager/crud"
 )
@@ -49,9 +49,7 @@ func over(how status, now int64) crud.Document {
 // later returns the update that has a timer be due at another time, for whoever comes.
 func later(dueAt int64, more crud.Document) crud.Document {
 	set := crud.Document{"dueAt": dueAt}
-	for name, value := range more {
-		set[name] = value
-	}
+	maps.Copy(set, more)
 	return crud.Document{"$set": set, "$unset": crud.Document{"leaseOwner": true}}
 }
 
