@@ -2,6 +2,9 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"fmt"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"regexp"
@@ -9,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"user-manager/crud/embedded"
 )
@@ -48,49 +52,106 @@ func consoleBlocks(text string) []command {
 	return commands
 }
 
-// TestReadmeWalk runs the README's own commands against the built service, in order,
-// and compares what they print with what the README shows. Ids, tokens and times are
-// other ones in every run: where the README shows one, one is expected, the same for
-// the same; and commands that name one are given that of this run. "..." is any text.
+// TestReadmeWalk runs the README's own commands against the service, in order, and compares
+// what they print with what the README shows. Ids, tokens and times are other ones in every
+// run: where the README shows one, one is expected, the same for the same; and commands that
+// name one are given that of this run. "..." is any text. The service's clock is not this
+// machine's: it goes on when a command says sleep.
 func TestReadmeWalk(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds the service")
-	}
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("no curl here")
 	}
 	t.Parallel()
-	p := launch(t, build(t), newLasting(t).env...)
-	host := strings.TrimPrefix(p.url, "http://")
-	walk := &readmeRun{shown: map[string]string{"localhost:3000": host}}
-	env := os.Environ()
-	for _, c := range consoleBlocks(readme(t)) {
-		if !strings.Contains(c.line, "curl ") {
-			continue
-		}
-		line := walk.translate(c.line)
-		variable := assignment.FindStringSubmatch(line)
-		if variable != nil {
-			line += `; printf %s "$` + variable[1] + `"`
-		}
-		sh := exec.CommandContext(t.Context(), "sh", "-c", line)
-		sh.Env = env
-		out, err := sh.CombinedOutput()
-		if variable != nil { // later commands use it
-			env = append(env, variable[1]+"="+string(out))
-			continue
-		}
-		if err != nil {
-			t.Fatalf("$ %s\n%v\n%s", c.line, err, out)
-		}
-		if !walk.match(strings.TrimSuffix(c.output, "\n"), strings.TrimSuffix(string(out), "\n")) {
-			t.Fatalf("$ %s\ngot:\n%s\nthe README shows:\n%s", c.line, out, c.output)
-		}
+	service := newBubbled()
+	server := httptest.NewServer(service)
+	defer server.Close()
+	host := strings.TrimPrefix(server.URL, "http://")
+	walk := &readmeRun{ctx: t.Context(), service: service, env: os.Environ(), shown: map[string]string{"localhost:3000": host}}
+	commands, walked := consoleBlocks(readme(t)), make(chan error, 1)
+	go func() {
+		defer close(service.tasks)
+		walked <- walk.all(commands)
+	}()
+	service.run(t, map[string]string{"RANDOM_PWD_GEN": "true"})
+	if err := <-walked; err != nil {
+		t.Error(err)
 	}
 }
 
 // readmeRun knows which value of this run stands for which that the README shows.
-type readmeRun struct{ shown map[string]string }
+type readmeRun struct {
+	ctx     context.Context
+	service *bubbled
+	env     []string // of the commands
+	shown   map[string]string
+}
+
+// all runs the commands that are for the service, until one does not print what is shown.
+func (r *readmeRun) all(commands []command) error {
+	for _, c := range commands {
+		var err error
+		if pause, ok := strings.CutPrefix(c.line, "sleep "); ok {
+			err = r.sleep(pause)
+		} else if strings.Contains(c.line, "curl ") {
+			err = r.run(c)
+		}
+		if err != nil {
+			return fmt.Errorf("$ %s\n%w", c.line, err)
+		}
+	}
+	return nil
+}
+
+func (r *readmeRun) sleep(seconds string) error {
+	d, err := time.ParseDuration(seconds + "s")
+	if err != nil {
+		return err
+	}
+	return r.service.pass(d)
+}
+
+func (r *readmeRun) run(c command) error {
+	line, err := r.dated(r.translate(c.line))
+	if err != nil {
+		return err
+	}
+	variable := assignment.FindStringSubmatch(line)
+	if variable != nil {
+		line += `; printf %s "$` + variable[1] + `"`
+	}
+	sh := exec.CommandContext(r.ctx, "sh", "-c", line)
+	sh.Env = r.env
+	out, err := sh.CombinedOutput()
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w\n%s", err, out)
+	case variable != nil: // later commands use it
+		r.env = append(r.env, variable[1]+"="+string(out))
+	case !r.match(strings.TrimSuffix(c.output, "\n"), strings.TrimSuffix(string(out), "\n")):
+		return fmt.Errorf("got:\n%s\nthe README shows:\n%s", out, c.output)
+	}
+	return nil
+}
+
+// fromNow is how a command asks for a date to come.
+var fromNow = regexp.MustCompile(`date -u -d '\+([0-9]+) seconds'`)
+
+// dated has dates of a command be told by the service's clock.
+func (r *readmeRun) dated(line string) (string, error) {
+	asked := fromNow.FindStringSubmatch(line)
+	if asked == nil {
+		return line, nil
+	}
+	now, err := r.service.now()
+	if err != nil {
+		return "", err
+	}
+	seconds, err := strconv.ParseInt(asked[1], 10, 64)
+	if err != nil {
+		return "", err
+	}
+	return fromNow.ReplaceAllString(line, "date -u -d @"+strconv.FormatInt(now.Unix()+seconds, 10)), nil
+}
 
 // assignment is a command that keeps what it prints in a variable.
 var assignment = regexp.MustCompile(`^(\w+)=\$\(`)
