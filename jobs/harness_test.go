@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -50,7 +51,7 @@ func newWorld(t testing.TB, path string) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	collection := func(transport *crudtest.Faulty) *crud.Collection {
+	collection := func(transport http.RoundTripper) *crud.Collection {
 		client, err := crud.New("http://embedded", transport, callTimeout)
 		if err != nil {
 			t.Fatal(err)

@@ -82,9 +82,9 @@ func Network(base http.RoundTripper, connections int, timeout time.Duration, log
 	})
 }
 
-// Ping asks Rönd whether it is ready. It says nothing of the CRUD Service behind it: Rönd is
-// ready while every grant fails.
+// Ping asks Rönd whether it is there. It says nothing of the CRUD Service behind it: Rönd is
+// well while every grant fails. Nor does it ask whether Rönd is ready: it grants before that.
 func (c *Client) Ping(ctx context.Context) error {
-	_, err := c.do(ctx, call{method: http.MethodGet, path: "/-/rbac-ready", route: "/-/rbac-ready"})
+	_, err := c.do(ctx, call{method: http.MethodGet, path: "/-/rbac-healthz", route: "/-/rbac-healthz"})
 	return err
 }

@@ -216,15 +216,16 @@ func TestNew(t *testing.T) {
 
 func TestPing(t *testing.T) {
 	for name, test := range map[string]struct {
-		cfg    rondtest.Config
-		status int
+		rond   http.Handler
+		status int // of the error; 0: none
 	}{
-		"ready":                      {rondtest.Config{}, 0},
-		"ready, while nothing works": {rondtest.Config{Store: rondtest.Gone()}, 0},
-		"not ready yet":              {rondtest.Config{Starting: true}, 503},
+		"well":                      {rondtest.New(rondtest.Config{}), 0},
+		"well, while nothing works": {rondtest.New(rondtest.Config{Store: rondtest.Gone()}), 0},
+		"not ready yet":             {rondtest.New(rondtest.Config{Starting: true}), 0},
+		"something else":            {http.NotFoundHandler(), 404},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := client(t, crud.InProcess(rondtest.New(test.cfg)), "").Ping(t.Context())
+			err := client(t, crud.InProcess(test.rond), "").Ping(t.Context())
 			if upstream.Status(err) != test.status || (err == nil) != (test.status == 0) {
 				t.Errorf("got %v, want status %d", err, test.status)
 			}

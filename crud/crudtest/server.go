@@ -142,7 +142,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) play(injection faults.Injection, w http.ResponseWriter, r *http.Request) {
 	if status := injection.Fault.Status(); status != 0 {
-		copyAnswer(w, refusal(r, status))
+		copyAnswer(w, s.faulty().Refusal(r, status))
 		return
 	}
 	gone := r.Context()
@@ -150,7 +150,7 @@ func (s *Server) play(injection faults.Injection, w http.ResponseWriter, r *http
 		r = r.WithContext(context.WithoutCancel(gone))
 	}
 	if injection.Fault == faults.Late {
-		s.deliverLate(r)
+		s.faulty().DeliverLate(r)
 	}
 	if injection.Before(gone) != nil {
 		hangUp()
@@ -161,16 +161,16 @@ func (s *Server) play(injection faults.Injection, w http.ResponseWriter, r *http
 	}
 	res, err := crud.InProcess(s.Store).RoundTrip(r)
 	if injection.After(gone) != nil || err != nil {
-		drain(res)
+		if res != nil {
+			_, _ = io.Copy(io.Discard, res.Body) // to its end, so that the work is done
+			res.Body.Close()
+		}
 		hangUp()
 	}
 	copyAnswer(w, res)
 }
 
-// deliverLate has the call made when the plan delivers.
-func (s *Server) deliverLate(r *http.Request) {
-	NewFaulty(crud.InProcess(s.Store), s.Plan).deliverLate(r)
-}
+func (s *Server) faulty() *faults.Transport { return NewFaulty(crud.InProcess(s.Store), s.Plan) }
 
 // hangUp closes the connection of a call without an answer.
 func hangUp() { panic(http.ErrAbortHandler) }

@@ -10,12 +10,14 @@ import (
 )
 
 // A Transport hands requests to the next one, except for what a plan says. A refusal is an
-// answer, with the error body of a service of the platform; a call without an answer is the
+// answer with an error body; a call without an answer is the
 // transport's error; [Timeout] waits for the context of the request.
 type Transport struct {
 	Next http.RoundTripper
 	Plan *Plan
 	Name func(*http.Request) string // of a call, in [Plan.Calls]
+	// Body returns the body of a refusal; nil: that of a service of the platform.
+	Body func(status int) any
 }
 
 // Unwrap returns the transport behind t.
@@ -26,10 +28,10 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	injection := t.Plan.Next(t.Name(req))
 	if status := injection.Fault.Status(); status != 0 {
 		closeBody(req)
-		return refusal(req, status), nil
+		return t.Refusal(req, status), nil
 	}
 	if injection.Fault == Late {
-		t.deliverLate(req)
+		t.DeliverLate(req)
 	}
 	if err := injection.Before(req.Context()); err != nil {
 		closeBody(req)
@@ -43,8 +45,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// deliverLate has the request made when the plan delivers.
-func (t *Transport) deliverLate(req *http.Request) {
+// DeliverLate has the request made when the plan delivers.
+func (t *Transport) DeliverLate(req *http.Request) {
 	var body []byte
 	if req.Body != nil {
 		body, _ = io.ReadAll(req.Body) // of a client in this process
@@ -73,12 +75,19 @@ func drain(res *http.Response) {
 	}
 }
 
-func refusal(req *http.Request, status int) *http.Response {
-	body, err := json.Marshal(map[string]any{
-		"statusCode": status, "error": http.StatusText(status), "message": "planned fault",
-	})
+func platformBody(status int) any {
+	return map[string]any{"statusCode": status, "error": http.StatusText(status), "message": "planned fault"}
+}
+
+// Refusal is the answer to a request that is refused with a status.
+func (t *Transport) Refusal(req *http.Request, status int) *http.Response {
+	content := platformBody
+	if t.Body != nil {
+		content = t.Body
+	}
+	body, err := json.Marshal(content(status))
 	if err != nil {
-		panic(err) // a map of texts and a number can be encoded
+		panic(err) // a test's own mistake
 	}
 	header := http.Header{"Content-Type": {"application/json; charset=utf-8"}, "Content-Length": {strconv.Itoa(len(body))}}
 	if status == http.StatusTooManyRequests {
