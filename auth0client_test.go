@@ -165,7 +165,7 @@ func TestEveryFaultAtEveryCallOfAnAuth0Client(t *testing.T) {
 		}
 		t.Run(o.name, func(t *testing.T) {
 			t.Parallel()
-			o.tryFaults(t, i, remoteStride())
+			o.tryFaults(t, atRemotes.picked(i+7))
 		})
 	}
 }

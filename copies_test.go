@@ -262,11 +262,7 @@ func (c *copies) settled() {
 func TestTwoCopies(t *testing.T) {
 	overConnectionsAnyway(t)
 	t.Parallel()
-	seeds := 40
-	if testing.Short() {
-		seeds = 6
-	}
-	for seed := range seeds {
+	for seed := range amount(40, 15, 4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { twoCopies(t, uint64(seed)) })
@@ -353,17 +349,13 @@ func randomRequest(rng *rand.Rand, ids []string) (method, path, body string, hea
 func TestCopyGone(t *testing.T) {
 	overConnectionsAnyway(t)
 	t.Parallel()
-	seeds := 40
-	if testing.Short() {
-		seeds = 4
-	}
 	var interrupted atomic.Int64
 	t.Cleanup(func() {
 		if interrupted.Load() == 0 && !testing.Short() {
 			t.Error("no kill interrupted an operation: the test shows nothing")
 		}
 	})
-	for seed := range seeds {
+	for seed := range amount(40, 15, 4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { copyGone(t, uint64(seed), &interrupted) })
@@ -405,15 +397,7 @@ func copyGone(t *testing.T, seed uint64, interrupted *atomic.Int64) {
 }
 
 // pairTries is how many times two requests meet, each time with other latencies.
-func pairTries() int {
-	switch {
-	case testing.Short():
-		return 2
-	case *everyCall:
-		return 100
-	}
-	return 8
-}
+func pairTries() int { return amount(100, 4, 2) }
 
 // TestTwoCopiesMeet has each of two copies make a request for the same user at the same
 // time, for every pair of requests, whether the user has an account or not.

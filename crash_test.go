@@ -27,8 +27,8 @@ type process struct {
 	out *bytes.Buffer // its standard error; read once the process is over
 }
 
-// build builds the service and returns the binary. Over connections that of the tests is
-// it, see asService.
+// build returns the binary of the service. Over connections that of the tests is it, see
+// asService.
 func build(t *testing.T) string {
 	t.Helper()
 	if *network {
@@ -38,12 +38,21 @@ func build(t *testing.T) string {
 		}
 		return binary
 	}
-	binary := filepath.Join(t.TempDir(), "user-manager")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	binary, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return binary
 }
+
+// built builds the service once for all tests, in a folder that TestMain removes.
+var built = sync.OnceValues(func() (string, error) {
+	binary := filepath.Join(buildFolder, "user-manager")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return binary, nil
+})
 
 // launch starts the service on a free port and waits until it listens.
 func launch(t *testing.T, binary string, env ...string) *process {
@@ -78,6 +87,10 @@ func launch(t *testing.T, binary string, env ...string) *process {
 	return p
 }
 
+// betweenLooks is the pause between two looks at a service that is a process of its own:
+// without it they would take one of two cores away from it.
+const betweenLooks = 5 * time.Millisecond
+
 // stop ends the process with a signal and returns how it exited.
 func (p *process) stop(signal syscall.Signal) error {
 	_ = p.cmd.Process.Signal(signal)
@@ -88,7 +101,7 @@ func (p *process) stop(signal syscall.Signal) error {
 func (p *process) awaitSettled(t *testing.T) {
 	t.Helper()
 	// over connections a process counts as gone after a minute
-	for deadline := time.Now().Add(depending(30*time.Second, 3*time.Minute)); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(depending(30*time.Second, 3*time.Minute)); time.Now().Before(deadline); <-time.After(betweenLooks) {
 		res, err := http.Get(p.url + "/-/check-up")
 		if err != nil {
 			t.Fatal(err)

@@ -275,20 +275,21 @@ func (o operation) calls(t *testing.T) (calls []string, w worlds) {
 	return calls, w
 }
 
-// TestEveryFaultAtEveryCall fails each upstream call of each operation in each way.
+// TestEveryFaultAtEveryCall fails each upstream call of each operation in each way, or in
+// some of them, see density.
 // After it: no account can log in that must not, everything is as before or as after
 // the operation as the answer says, and the same request made again completes.
 func TestEveryFaultAtEveryCall(t *testing.T) {
 	for i, o := range operations() {
 		t.Run(o.name, func(t *testing.T) {
 			t.Parallel()
-			o.tryFaults(t, i, callStride(36))
+			o.tryFaults(t, inRequests.picked(i))
 		})
 	}
 }
 
-// tryFaults tries every fault at every so many calls, not always the first.
-func (o operation) tryFaults(t *testing.T, from, stride int) {
+// tryFaults tries those that are picked of every fault at every call.
+func (o operation) tryFaults(t *testing.T, picked func() bool) {
 	var calls []string
 	var w worlds
 	synctest.Test(t, func(t *testing.T) { calls, w = o.calls(t) })
@@ -296,27 +297,23 @@ func (o operation) tryFaults(t *testing.T, from, stride int) {
 		t.Fatal("the operation made no upstream call")
 	}
 	for n, call := range calls {
-		if (n+from)%stride != 0 {
-			continue
+		try := func(how string, check func(t *testing.T)) {
+			if picked() {
+				t.Run(how, func(t *testing.T) { synctest.Test(t, check) })
+			}
 		}
 		name := fmt.Sprintf("%d %s", n+1, strings.ReplaceAll(call, "/", "_"))
 		for _, fault := range faults.All() {
-			t.Run(name+", "+fault.String(), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					o.checkFault(t, call, w, func(p *faults.Plan) { p.Arm(n+1, fault) })
-				})
+			try(name+", "+fault.String(), func(t *testing.T) {
+				o.checkFault(t, call, w, func(p *faults.Plan) { p.Arm(n+1, fault) })
 			})
 		}
 		for _, early := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, late, early %v", name, early), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { o.checkLate(t, w, n+1, early) })
-			})
+			try(fmt.Sprintf("%s, late, early %v", name, early), func(t *testing.T) { o.checkLate(t, w, n+1, early) })
 		}
 		for _, fault := range []faults.Fault{faults.Refuse500, faults.Timeout, faults.DropAnswer} {
-			t.Run(fmt.Sprintf("from %s on, %s", name, fault), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					o.checkFault(t, call, w, func(p *faults.Plan) { p.ArmFrom(n+1, fault) })
-				})
+			try(fmt.Sprintf("from %s on, %s", name, fault), func(t *testing.T) {
+				o.checkFault(t, call, w, func(p *faults.Plan) { p.ArmFrom(n+1, fault) })
 			})
 		}
 	}

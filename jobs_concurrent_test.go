@@ -84,7 +84,7 @@ func TestOperationsBesideAnActivation(t *testing.T) {
 					t.Parallel()
 					calls := 0
 					synctest.Test(t, func(t *testing.T) { calls = activationCalls(t, sight, prepare) })
-					for n := 0; n < calls; n += stride() {
+					for n := 0; n < calls; n += amount(1, depending(7, 23), 53) {
 						t.Run(fmt.Sprint(n+1), func(t *testing.T) {
 							synctest.Test(t, func(t *testing.T) { besideActivation(t, sight, prepare, beside, n+1) })
 						})

@@ -20,11 +20,7 @@ import (
 	"user-manager/jobs"
 )
 
-const (
-	crowdSize     = 10_000
-	crashes       = 10
-	mailsUnderWay = 16 // mails that are under way at once, at most
-)
+const mailsUnderWay = 16 // mails that are under way at once, at most
 
 // A killedService is the built service on one store, killed and started again and again.
 type killedService struct {
@@ -34,6 +30,8 @@ type killedService struct {
 	env    []string
 	p      *process
 	rng    *rand.Rand
+	users  int // in the crowd
+	kills  int // during a job
 }
 
 func newKilledService(t *testing.T) *killedService {
@@ -42,6 +40,7 @@ func newKilledService(t *testing.T) *killedService {
 		t.Skip("builds and kills the service")
 	}
 	s := &killedService{t: t, binary: build(t), store: newLasting(t), rng: rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))}
+	s.users, s.kills = amount(10_000, 3_000, 0), amount(10, 4, 0)
 	s.env = append(s.store.env, "EMBEDDED_SYNC=normal", "USER_IMPORT_MAX_BYTES=100000000",
 		"FAKE_OUTBOX_LIMIT=1000000", "AUTH0_BULK_CHANGE_PASSWORD_RATE_LIMIT_PER_SECOND=100000")
 	s.start()
@@ -110,7 +109,7 @@ func (s *killedService) startJob(path string, ids any) string {
 // until waits until so many ids of a job have an outcome, or it is over.
 func (s *killedService) until(job string, done int) shownJob {
 	s.t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; {
+	for deadline := time.Now().Add(time.Minute); ; <-time.After(betweenLooks) {
 		var got shownJob
 		if status, err := s.ask("GET", job+"?progress=true", nil, "", &got); status != 200 || err != nil {
 			s.t.Fatalf("GET %s = %d, %v", job, status, err)
@@ -150,10 +149,10 @@ func recorded(h *harness, job string) map[string]string {
 // and the outcomes in it before each next start. It returns the job as it is at its end.
 func (s *killedService) killDuring(job string, look func(h *harness, outcomes map[string]string)) shownJob {
 	s.t.Helper()
-	kills, before := 0, map[string]string{}
-	for _, done := range s.moments(crashes, crowdSize) {
+	interrupted, before := 0, map[string]string{}
+	for _, done := range s.moments(s.kills, s.users) {
 		if s.until(job, done).Status == jobs.Pending {
-			kills++
+			interrupted++
 		}
 		s.kill()
 		h, closed := s.store.open()
@@ -170,10 +169,10 @@ func (s *killedService) killDuring(job string, look func(h *harness, outcomes ma
 		before = now
 		s.start()
 	}
-	if kills < crashes/2 {
-		s.t.Errorf("only %d kills interrupted the job: the test shows little", kills)
+	if interrupted < s.kills/2 {
+		s.t.Errorf("only %d kills interrupted the job: the test shows little", interrupted)
 	}
-	return s.until(job, crowdSize+1)
+	return s.until(job, s.users+1)
 }
 
 // crowd is a CSV file of n users with addresses of their own.
@@ -217,9 +216,9 @@ func TestKilledDuringBulkOperations(t *testing.T) {
 // importKilled imports a crowd, killed thrice, and then whole.
 func (s *killedService) importKilled() {
 	s.t.Helper()
-	file := crowd(crowdSize)
+	file := crowd(s.users)
 	interrupted := 0
-	for _, count := range s.moments(3, crowdSize) {
+	for _, count := range s.moments(3, s.users) {
 		ended := make(chan error, 1)
 		go func() {
 			_, err := s.importCrowd(file)
@@ -239,7 +238,7 @@ func (s *killedService) importKilled() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if report.rows() != crowdSize || len(report.Updated) != 0 || len(report.Invalid) == 0 {
+	if report.rows() != s.users || len(report.Updated) != 0 || len(report.Invalid) == 0 {
 		s.t.Errorf("the same file again: %d inserted, %d updated, %d invalid", len(report.Inserted), len(report.Updated), len(report.Invalid))
 	}
 }
@@ -248,7 +247,7 @@ func (s *killedService) importKilled() {
 func (s *killedService) untilUsers(count int) {
 	s.t.Helper()
 	n := 0
-	for deadline := time.Now().Add(time.Minute); n < count; {
+	for deadline := time.Now().Add(time.Minute); n < count; <-time.After(betweenLooks) {
 		if status, err := s.ask("GET", "/users/count", nil, "", &n); status != 200 || err != nil {
 			s.t.Fatalf("count = %d, %v", status, err)
 		}
@@ -269,8 +268,8 @@ func (s *killedService) userIDs() []string {
 		ids = append(ids, user["_id"].(string))
 		addresses[user["email"]] = true
 	}
-	if len(ids) != crowdSize || len(addresses) != crowdSize {
-		s.t.Errorf("%d users with %d addresses, want %d", len(ids), len(addresses), crowdSize)
+	if len(ids) != s.users || len(addresses) != s.users {
+		s.t.Errorf("%d users with %d addresses, want %d", len(ids), len(addresses), s.users)
 	}
 	if err := closed(); err != nil {
 		s.t.Fatal(err)
@@ -294,21 +293,21 @@ func (s *killedService) activateKilled(ids []string) map[string]string {
 			}
 		}
 	})
-	want := map[string]int{"failed": 0, "updated": 0, "inserted": crowdSize, "total": crowdSize}
+	want := map[string]int{"failed": 0, "updated": 0, "inserted": s.users, "total": s.users}
 	if end.Status != jobs.Completed || !maps.Equal(end.Summary, want) || len(end.Failures) != 0 {
 		s.t.Errorf("the activation is %s: %v, %d failures", end.Status, end.Summary, len(end.Failures))
 	}
 	s.p.awaitSettled(s.t)
 	s.kill()
 	h, closed := s.store.open()
-	if got := recorded(h, job); len(got) != crowdSize {
+	if got := recorded(h, job); len(got) != s.users {
 		s.t.Errorf("%d users have an outcome", len(got))
 	}
 	accounts := s.accountsOf(h)
 	if err := closed(); err != nil {
 		s.t.Fatal(err)
 	}
-	s.store.checkPairs(crowdSize)
+	s.store.checkPairs(s.users)
 	s.start()
 	return accounts
 }
@@ -321,8 +320,8 @@ func (s *killedService) accountsOf(h *harness) map[string]string {
 	for _, account := range h.all("/fake/accounts") {
 		addresses[accountID(account)] = account["email"]
 	}
-	if len(addresses) != crowdSize {
-		s.t.Errorf("%d accounts of %d users", len(addresses), crowdSize)
+	if len(addresses) != s.users {
+		s.t.Errorf("%d accounts of %d users", len(addresses), s.users)
 	}
 	for _, user := range h.all("/users") {
 		id, _ := user["authUserId"].(string)
@@ -349,7 +348,7 @@ func (s *killedService) mailKilled(accounts map[string]string) {
 			}
 		}
 	})
-	want := map[string]int{"failed": 0, "completed": crowdSize, "total": crowdSize}
+	want := map[string]int{"failed": 0, "completed": s.users, "total": s.users}
 	if end.Status != jobs.Completed || !maps.Equal(end.Summary, want) || len(end.Failures) != 0 {
 		s.t.Errorf("the mails are %s: %v, %d failures", end.Status, end.Summary, len(end.Failures))
 	}
@@ -368,10 +367,10 @@ func (s *killedService) mailKilled(accounts map[string]string) {
 		}
 		again += sent[email] - 1
 	}
-	if again > crashes*mailsUnderWay {
-		s.t.Errorf("%d mails were sent twice, more than %d kills can have interrupted", again, crashes)
+	if again > s.kills*mailsUnderWay {
+		s.t.Errorf("%d mails were sent twice, more than %d kills can have interrupted", again, s.kills)
 	}
-	if got := recorded(h, job); len(got) != crowdSize {
+	if got := recorded(h, job); len(got) != s.users {
 		s.t.Errorf("%d accounts have an outcome", len(got))
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -29,19 +28,6 @@ import (
 var sights = map[string]func(providers.Provider, *faults.Plan) providers.Provider{
 	"in bulk":    providertest.NewFaultyImporter,
 	"one by one": oneByOne,
-}
-
-var everyCall = flag.Bool("every", false, "try every fault at every upstream call, not at some of those of imports and jobs, or over connections")
-
-// stride is how many upstream calls there are for one that is tried.
-func stride() int {
-	switch {
-	case *everyCall:
-		return 1
-	case testing.Short():
-		return 149
-	}
-	return depending(7, 23)
 }
 
 // A bulkJob is a job that is tried with every fault at every upstream call, from the
@@ -295,20 +281,21 @@ func TestEveryFaultOfAJob(t *testing.T) {
 	}
 }
 
-// tryFaults tries every fault at some of the calls whose names begin with prefix.
+// tryFaults tries those that are picked of every fault at every call whose name begins with
+// prefix.
 func (b bulkJob) tryFaults(t *testing.T, sight, prefix string) {
 	var calls []string
 	var want bulkResult
 	synctest.Test(t, func(t *testing.T) { calls, want = b.carriedOut(t, sight) })
-	tried := 0
+	picked := inJobs.picked(0)
 	for n, call := range calls {
 		if !strings.HasPrefix(call, prefix) {
 			continue
 		}
-		if tried++; (tried-1)%stride() != 0 {
-			continue
-		}
 		for _, c := range faultCases(n + 1) {
+			if !picked() {
+				continue
+			}
 			t.Run(fmt.Sprintf("%d %s, %s", n+1, strings.ReplaceAll(call, "/", "_"), c.name), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { b.checkFault(t, sight, n+1, c, want) })
 			})
@@ -457,7 +444,7 @@ func TestEveryFaultOfReadingAJob(t *testing.T) {
 // end each has one outcome, each account one user, and nobody can log in who must not.
 func TestRandomFaultsOfAJob(t *testing.T) {
 	t.Parallel()
-	for seed := range 200 / stride() {
+	for seed := range amount(200, depending(14, 6), 2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { randomJob(t, rand.New(rand.NewPCG(uint64(seed), 7))) })
 		})
@@ -546,10 +533,11 @@ func activationOf(n int) string {
 // done, and the same activation completes once the provider is back.
 func TestActivationWithoutProvider(t *testing.T) {
 	t.Parallel()
-	for sight := range sights {
+	for _, sight := range slices.Sorted(maps.Keys(sights)) {
+		picked := density{2, 7, 11}.picked(0)
 		for _, fault := range []faults.Fault{faults.Refuse500, faults.Unreachable, faults.DropAnswer, faults.Late, faults.Timeout} {
 			for _, from := range []int{1, 3, 8} {
-				if testing.Short() && (from != 3 || fault == faults.Late || fault == faults.Refuse500) {
+				if !picked() {
 					continue
 				}
 				t.Run(fmt.Sprintf("%s, %v from call %d on", sight, fault, from), func(t *testing.T) {

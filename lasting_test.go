@@ -106,9 +106,12 @@ func (h *harness) notes() []crud.Document {
 // outlive it too.
 const asService = "USER_MANAGER_TEST_AS_SERVICE"
 
+// buildFolder is where the service is built for all tests.
+var buildFolder string
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asService) == "" {
-		os.Exit(m.Run())
+		os.Exit(runTests(m))
 	}
 	providers.Register("fake-beside", providers.Driver{
 		Check: func(getenv func(string) string) error { return providers.Check("fake", getenv) },
@@ -121,4 +124,14 @@ func TestMain(m *testing.M) {
 		},
 	})
 	main()
+}
+
+func runTests(m *testing.M) int {
+	var err error
+	if buildFolder, err = os.MkdirTemp("", "user-manager"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(buildFolder)
+	return m.Run()
 }

@@ -187,28 +187,6 @@ func depending[T any](inProcess, overConnections T) T {
 	return inProcess
 }
 
-// callStride is how many upstream calls of an operation there are for one at which faults
-// are tried: short in short tests; over connections, where a call takes longer, every
-// other.
-func callStride(short int) int {
-	switch {
-	case testing.Short():
-		return short
-	case *network && !*everyCall:
-		return 5
-	}
-	return 1
-}
-
-// remoteStride is callStride for the requests of a provider that is called over the
-// network, of which an operation makes more.
-func remoteStride() int {
-	if *everyCall {
-		return 1
-	}
-	return max(callStride(24), 3)
-}
-
 // forgotten is after how long a mark that no note speaks of is taken off: over connections
 // another process might be at work on it at first.
 func forgotten() time.Duration { return depending(6*time.Minute, 12*time.Minute) }

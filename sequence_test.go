@@ -203,11 +203,7 @@ func (h *harness) checkBelonging() {
 // not, nothing is orphaned, and what the clean request acknowledged stands.
 func TestRandomSequences(t *testing.T) {
 	t.Parallel()
-	seeds := depending(300, 100)
-	if testing.Short() {
-		seeds = 30
-	}
-	for seed := range seeds {
+	for seed := range amount(300, depending(120, 40), 20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { randomSequence(t, rand.New(rand.NewPCG(uint64(seed), 11))) })
 		})

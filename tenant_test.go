@@ -71,22 +71,19 @@ func TestEveryFaultAtEveryCallOfATenant(t *testing.T) {
 			}
 			t.Run(o.name, func(t *testing.T) {
 				t.Parallel()
-				o.tryFaults(t, i, remoteStride())
+				o.tryFaults(t, atRemotes.picked(i))
 			})
 		}
 	}
 }
 
-// TestActivationAtATenant activates 10,000 users at a tenant with the limits of its free
+// TestActivationAtATenant activates thousands of users at a tenant with the limits of its free
 // plan: all get the account that their user describes, by as many import jobs at once as
 // there may be, and in no more than a twentieth over the time that two jobs need.
 func TestActivationAtATenant(t *testing.T) {
 	t.Parallel()
 	overConnectionsAnyway(t)
-	n := 10_000
-	if testing.Short() {
-		n = 2_000
-	}
+	n := amount(10_000, 5_000, 1_000)
 	rowsPerSecond := float64(n) / 500
 	synctest.Test(t, func(t *testing.T) {
 		h := newTenantHarness(t, nil, auth0test.Config{Limits: auth0test.Free(), ImportRate: rowsPerSecond, IndexLag: time.Second})
@@ -110,7 +107,7 @@ func TestActivationAtATenant(t *testing.T) {
 		}
 		least := time.Duration(float64(n) / (2 * rowsPerSecond) * float64(time.Second))
 		most := least * 21 / 20
-		if testing.Short() { // of so few users the smallest file is a good part
+		if n < 10_000 { // of so few users the smallest file is a good part
 			most += least / 10
 		}
 		if took > most {
@@ -171,15 +168,13 @@ func (h *harness) checkTenant(n int) {
 	}
 }
 
-// TestMailsAtATenant sends 1,000 mails at a tenant that takes 300 calls a minute: whatever
+// TestMailsAtATenant sends mails at a tenant that takes 300 calls a minute: whatever
 // pace is configured, each goes out once, and whoever logs in meanwhile does not wait.
 func TestMailsAtATenant(t *testing.T) {
 	t.Parallel()
 	overConnectionsAnyway(t)
-	for _, perSecond := range []string{"1", "2", "3", "5", "10", "1000"} {
-		if testing.Short() && perSecond != "2" && perSecond != "1000" {
-			continue
-		}
+	paces := []string{"1000", "3", "10", "1", "2", "5"}
+	for _, perSecond := range paces[:amount(6, 3, 1)] {
 		t.Run(perSecond+" a second", func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { mailsAtTenant(t, perSecond) })
@@ -188,10 +183,7 @@ func TestMailsAtATenant(t *testing.T) {
 }
 
 func mailsAtTenant(t *testing.T, perSecond string) {
-	n := 1000
-	if testing.Short() {
-		n = 400
-	}
+	n := amount(1000, 600, 400)
 	h := newTenantHarness(t, map[string]string{"AUTH0_BULK_CHANGE_PASSWORD_RATE_LIMIT_PER_SECOND": perSecond}, auth0test.Config{Limits: auth0test.Free()})
 	var ids []string
 	for i := range n {
