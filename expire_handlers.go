@@ -36,8 +36,8 @@ func (a *api) expireUser(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	caller := upstream.CallerFrom(r.Context())
-	caller.ACL = nil // nobody limits what a timer sees
-	ctx := upstream.InBackground(upstream.WithCaller(r.Context(), caller)) // many may expire at once
+	caller.ACL = nil // nobody limits what a timer sees, and many may expire at once
+	ctx := upstream.InBackground(upstream.WithCaller(r.Context(), caller))
 	err = a.users.Expire(ctx, r.PathValue("id"), at)
 	if errors.Is(err, users.ErrTooEarly) {
 		w.Header().Set("Retry-After", strconv.Itoa(secondsUntil(at)))

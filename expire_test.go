@@ -148,6 +148,32 @@ func TestCallAtItsTime(t *testing.T) {
 	}
 }
 
+// TestExpiredUserIsLetInAgain with another date or without one, and by nothing less.
+func TestExpiredUserIsLetInAgain(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]string{
+		"another date": `{"expirationDate":"2999-01-01","blocked":false}`,
+		"no date":      `{"$unset":{"expirationDate":true},"$set":{"blocked":false}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newHarness(t, nil)
+				h.expiring(time.Hour)
+				h.running(func() { <-time.After(time.Hour + time.Second) })
+				h.checkBlocked(true)
+				h.checkExchange(on400("PATCH /users/<id1>", `{"blocked":false}`, "blocked: the user has expired; it is unblocked with a new expirationDate, or without one"))
+				h.must("POST", "/users/<id1>/state", `{"stateTo":"DRAFT"}`)
+				h.checkExchange(exchange{request: "POST /users/<id1>/state", body: `{"stateTo":"PUBLIC"}`, status: 409,
+					want: bad(409, "the user has expired; it becomes PUBLIC with a new expirationDate, or without one")})
+				h.must("PATCH", "/users/<id1>?_st=DRAFT", change)
+				h.must("POST", "/users/<id1>/state", `{"stateTo":"PUBLIC"}`)
+				h.checkBlocked(false)
+			})
+		})
+	}
+}
+
 // TestCallWhoseUpstreamFails is made again.
 func TestCallWhoseUpstreamFails(t *testing.T) {
 	t.Parallel()
