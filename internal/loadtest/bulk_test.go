@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -18,7 +19,7 @@ import (
 )
 
 func TestFilesAndDocumentsSayTheSame(t *testing.T) {
-	for name, f := range map[string]file{"without arrays": {3, false}, "with arrays": {3, true}} {
+	for name, f := range map[string]file{"without arrays": {rows: 3}, "with arrays": {rows: 3, arrays: true}} {
 		t.Run(name, func(t *testing.T) {
 			r := csv.NewReader(bytes.NewReader(f.csv()))
 			r.Comma = rune(f.delimiter()[0])
@@ -70,7 +71,7 @@ func cellsOf(header []string, doc map[string]any) []string {
 }
 
 func TestInsertAlone(t *testing.T) {
-	took, err := insertAlone(t.Context(), file{sqliteBatch + 1, true}, t.TempDir(), "normal")
+	took, err := insertAlone(t.Context(), file{rows: sqliteBatch + 1, arrays: true}, t.TempDir(), "normal")
 	if err != nil || took <= 0 {
 		t.Errorf("took %v, error %v", took, err)
 	}
@@ -78,8 +79,8 @@ func TestInsertAlone(t *testing.T) {
 
 func TestBulkTables(t *testing.T) {
 	imports := []*bulkSeries{
-		{file: file{200, false}, rounds: []bulkRun{{wanted: 200, done: 200, took: 20 * time.Millisecond, peak: 25 << 20, alone: 4 * time.Millisecond}}},
-		{file: file{100_000, true}, rounds: []bulkRun{
+		{file: file{rows: 200, arrays: false}, rounds: []bulkRun{{wanted: 200, done: 200, took: 20 * time.Millisecond, peak: 25 << 20, alone: 4 * time.Millisecond}}},
+		{file: file{rows: 100_000, arrays: true}, rounds: []bulkRun{
 			{wanted: 100_000, done: 100_000, took: 5 * time.Second, peak: 80 << 20, firstHalf: 2 * time.Second, alone: 2 * time.Second},
 			{wanted: 100_000, done: 100_000, took: 4 * time.Second, peak: 70 << 20, firstHalf: 2 * time.Second, alone: time.Second},
 			{wanted: 100_000, done: 100_000, took: 3 * time.Second, peak: 60 << 20, firstHalf: time.Second, alone: time.Second},
@@ -158,7 +159,7 @@ func TestWrongBulkAnswersAreErrors(t *testing.T) {
 			server := httptest.NewServer(served)
 			defer server.Close()
 			target := &target{address: strings.TrimPrefix(server.URL, "http://"), process: &process{}}
-			ids, _, err := importFile(t.Context(), target, file{2, true})
+			ids, _, err := importFile(t.Context(), target, file{rows: 2, arrays: true})
 			if err == nil {
 				_, _, err = activate(t.Context(), target, ids, time.Hour)
 			}
@@ -180,5 +181,39 @@ func TestBulkOptionsAreChecked(t *testing.T) {
 		if _, err := parseOptions(strings.Fields(args), io.Discard); err == nil || err == flag.ErrHelp {
 			t.Errorf("%s: no error", args)
 		}
+	}
+}
+
+// TestExpiringUsers: each row's date is so much after the one before.
+func TestExpiringUsers(t *testing.T) {
+	f := file{rows: 2, expires: time.Date(2030, 1, 31, 23, 59, 59, 999e6, time.UTC), apart: time.Millisecond}
+	want := "userGroup,username,email,name,surname,newsletter,expirationDate\n" +
+		"customers,user-0,user-0@example.com,Name 0,Surname,true,2030-01-31T23:59:59.999Z\n" +
+		"customers,user-1,user-1@example.com,Name 1,Surname,true,2030-02-01T00:00:00.000Z\n"
+	if diff := cmp.Diff(want, string(f.csv())); diff != "" {
+		t.Errorf("file (-want +got):\n%s", diff)
+	}
+}
+
+// TestReadLateness: a user that is blocked before its date is no success.
+func TestReadLateness(t *testing.T) {
+	for name, test := range map[string]struct {
+		updated string
+		late    time.Duration // -1: an error
+	}{
+		"in time": {"2030-01-01T00:00:00.250Z", 250 * time.Millisecond},
+		"early":   {"2029-12-31T23:59:59.999Z", -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				fmt.Fprintf(w, `[{"_id":"1","expirationDate":"2030-01-01T00:00:00.000Z","updatedAt":%q}]`, test.updated)
+			}))
+			defer server.Close()
+			var r expiryRun
+			err := r.readLateness(t.Context(), &target{address: server.Listener.Addr().String()})
+			if (err != nil) != (test.late < 0) || err == nil && r.late.max != test.late {
+				t.Errorf("late %v, %v; want %v", r.late.max, err, test.late)
+			}
+		})
 	}
 }

@@ -17,7 +17,7 @@ func runImports(ctx context.Context, o options, lab *lab, stdout, stderr io.Writ
 	var imports []*bulkSeries
 	jobs := jobSeries()
 	for _, rows := range o.rows {
-		imports = append(imports, &bulkSeries{file: file{rows, false}}, &bulkSeries{file: file{rows, true}})
+		imports = append(imports, &bulkSeries{file: file{rows: rows}}, &bulkSeries{file: file{rows: rows, arrays: true}})
 	}
 	for round := range o.rounds {
 		fmt.Fprintf(stderr, "round %d of %d\n", round+1, o.rounds)
@@ -87,7 +87,7 @@ func (b *bench) threeSteps(ctx context.Context, all []*bulkSeries) error {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	ids, imported, err := b.importRun(ctx, file{b.users, false}, folder, false)
+	ids, imported, err := b.importRun(ctx, file{rows: b.users}, folder, false)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@
 //	go run ./internal/loadtest -million                          a get among 1,000,000 documents and among 1,000
 //	go run ./internal/loadtest -import                           imports of CSV files beside SQLite alone, an activation and mails
 //	go run ./internal/loadtest -limited                          the same within 5 % of a processor and 70 MiB
+//	go run ./internal/loadtest -expire                           how late users are blocked that expire
 //	go run ./internal/loadtest -url http://127.0.0.1:3000        a service that runs already
 //
 // It is a closed loop: so many workers, each with its own keep-alive connection, ask
@@ -97,6 +98,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		measured = runMillion
 	case o.limited:
 		measured = runLimited
+	case o.expiring:
+		measured = runExpiring
 	case o.imports:
 		measured = runImports
 	}

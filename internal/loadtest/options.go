@@ -27,6 +27,7 @@ type options struct {
 	million     bool
 	imports     bool
 	limited     bool
+	expiring    bool
 	rows        []int // of the files that are imported
 	users       int   // of a job
 }
@@ -62,8 +63,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.BoolVar(&o.million, "million", false, "instead: a get among 1,000,000 documents and among 1,000")
 	flags.BoolVar(&o.imports, "import", false, "instead: imports of CSV files beside SQLite alone, an activation and mails")
 	flags.BoolVar(&o.limited, "limited", false, "instead: an import, an activation and mails within 5 % of a processor and 70 MiB")
+	flags.BoolVar(&o.expiring, "expire", false, "instead: how late users are blocked that expire")
 	flags.StringVar(&rows, "rows", "200,1000,10000,100000", "comma-separated numbers of rows, each of a file to import")
-	flags.IntVar(&o.users, "users", 10_000, "users of an activation and of mails, and rows of the import with -limited")
+	flags.IntVar(&o.users, "users", 10_000, "users of an activation and of mails, rows of the import with -limited, users that expire")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -122,8 +124,8 @@ func (o *options) check() error {
 		return fmt.Errorf("-rounds and -starts: must be at most %d", maxRounds)
 	case o.sync != "full" && o.sync != "normal":
 		return fmt.Errorf("-sync %q: must be full or normal", o.sync)
-	case o.url != "" && (o.pocketbase || o.memory || o.million || o.imports || o.limited):
-		return fmt.Errorf("-url: -pocketbase, -memory, -million, -import and -limited start what they measure")
+	case o.url != "" && (o.pocketbase || o.memory || o.million || o.imports || o.limited || o.expiring):
+		return fmt.Errorf("-url: -pocketbase, -memory, -million, -import, -limited and -expire start what they measure")
 	}
 	return nil
 }

@@ -4,12 +4,17 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // A file is a CSV file of users of the demo group customers.
 type file struct {
 	rows   int
 	arrays bool // each row has one, and the delimiter is a semicolon
+	// expires is when the user of the first row does, and apart how much later each of the
+	// others; zero: none does.
+	expires time.Time
+	apart   time.Duration
 }
 
 // delimiter is what stands between cells: where there are arrays it cannot be the comma.
@@ -27,11 +32,17 @@ func (f file) csv() []byte {
 	if f.arrays {
 		columns = append(columns, "tags")
 	}
+	if !f.expires.IsZero() {
+		columns = append(columns, "expirationDate")
+	}
 	fmt.Fprintln(&b, strings.Join(columns, f.delimiter()))
 	for i := range f.rows {
 		cells := []string{"customers", f.username(i), f.email(i), fmt.Sprintf("Name %d", i), "Surname", "true"}
 		if f.arrays {
 			cells = append(cells, fmt.Sprintf("[new, vip, tag %d]", i%100))
+		}
+		if !f.expires.IsZero() {
+			cells = append(cells, f.expires.Add(time.Duration(i)*f.apart).UTC().Format("2006-01-02T15:04:05.000Z"))
 		}
 		fmt.Fprintln(&b, strings.Join(cells, f.delimiter()))
 	}
