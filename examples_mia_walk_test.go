@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -130,6 +131,7 @@ func (h *harness) platformWalk() {
 	for _, step := range steps {
 		h.checkExchange(step)
 	}
+	h.platformNeighbours()
 	h.checkPairing()
 	isProcess := func(note crud.Document) bool { return note["kind"] == "process" }
 	if left := slices.DeleteFunc(h.all("/ums-journal"), isProcess); len(left) != 0 {
@@ -137,6 +139,32 @@ func (h *harness) platformWalk() {
 	}
 	if left := h.all("/ums-jobs"); len(left) != 2 { // the job and its part
 		h.t.Errorf("the jobs collection has %v", left)
+	}
+}
+
+// platformNeighbours has a user be granted a role, expire and be deleted.
+func (h *harness) platformNeighbours() {
+	h.t.Helper()
+	date := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	h.must("POST", "/users/?sendResetPwdEmail=false", `{"userGroup":"doctor","username":"eve","email":"eve@example.com","name":"Eve","surname":"Orr","roles":["surgeon"],"expirationDate":"`+date+`"}`)
+	users := h.all("/users")
+	eve := users[slices.IndexFunc(users, func(user crud.Document) bool { return user["email"] == "eve@example.com" })]
+	subject, id := fmt.Sprint(eve["authUserId"]), fmt.Sprint(eve["_id"])
+	if roles := h.rond.Roles(subject); !slices.Equal(roles, []string{"surgeon"}) {
+		h.t.Errorf("Eve is granted %v", roles)
+	}
+	<-time.After(time.Hour)
+	for _, called := range h.timer.Fire(h.t.Context(), crud.InProcess(h.handler), time.Now()) {
+		if called.ID != eve["expirationId"] || called.Status != http.StatusNoContent {
+			h.t.Errorf("the call of the timer of %v: %+v", eve["expirationId"], called)
+		}
+	}
+	if got := h.must("GET", "/users/"+id, ""); !strings.Contains(got.body, `"blocked":true`) {
+		h.t.Errorf("Eve is %s", got.body)
+	}
+	h.must("DELETE", "/users/"+id, "")
+	if roles := h.rond.Roles(subject); len(roles) != 0 {
+		h.t.Errorf("Eve, who is gone, is granted %v", roles)
 	}
 }
 

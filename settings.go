@@ -15,7 +15,7 @@ var settings = []setting{
 	{"SERVICE_VERSION", "", "version that the status routes give; unset: the build's own"},
 	{"LOG_LEVEL", "info", "`error`, `warn`, `info`, `debug`, `trace` or `silent`"},
 	{"HTTP_MAX_BODY_BYTES", "1048576", "largest request body; beyond it 413"},
-	{"UPSTREAM_TIMEOUT", "10s", "longest wait for one answer of the store or the provider, tries again included"},
+	{"UPSTREAM_TIMEOUT", "10s", "longest wait for one answer of the store, the provider, Rönd or the Timer Service, tries again included"},
 	{"UPSTREAM_ERROR_STATUS", "500", "`500`, or `passthrough`: where an upstream's failure is documented as a 500, its own 4xx status is given instead"},
 	// The store
 	{"CRUD_SERVICE", "", "`embedded`, or name or URL of a CRUD Service; unset: `embedded`, or `crud-service` when `USERS_CRUD_ENDPOINT` is set"},

@@ -82,12 +82,15 @@ func (a *api) checkProvider(ctx context.Context) error {
 
 // checkOthers asks Rönd and the Timer Service, where they are made use of.
 func (a *api) checkOthers(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	if err := a.grants.ping(ctx); err != nil {
-		return err
+	for _, ping := range []func(context.Context) error{a.grants.ping, a.timers.ping} {
+		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+		err := ping(ctx)
+		cancel()
+		if err != nil {
+			return err
+		}
 	}
-	return a.timers.ping(ctx)
+	return nil
 }
 
 func (a *api) writeStatus(w http.ResponseWriter, r *http.Request, s status, err error) error {

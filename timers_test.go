@@ -16,8 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"user-manager/crud"
-	"user-manager/rond/rondtest"
-	"user-manager/secret"
 )
 
 // TestEmbeddedTimers block whoever expires while the service runs, and at the next start
@@ -81,30 +79,39 @@ func lowered(header map[string]string) map[string]string {
 	return all
 }
 
-// TestCheckUpOfNeighbours: it asks Rönd and the Timer Service, and the readiness does not.
+// TestCheckUpOfNeighbours: it asks Rönd and the Timer Service and tells whether they are
+// called, and the readiness does not.
 func TestCheckUpOfNeighbours(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(t, map[string]string{
 			"ROND_ENABLED": "true", "TIMER_SERVICE": "timer-service", "TIMER_CALLBACK_URL": "http://user-manager", "TIMER_CALLBACK_SECRET": testSecret,
 		})
-		h.rond = rondtest.New(rondtest.Config{Starting: true})
-		n := h.api.neighbours
-		cfg := config{upstreamTimeout: time.Second, rond: rondConfig{url: "http://rond"}, timers: timerConfig{url: "http://timer", callback: "http://us", secret: secret.New(testSecret)}}
-		n.grants, n.timers = h.others(cfg, slog.New(slog.DiscardHandler))
-		h.api.neighbours = n
-		got := h.call("GET", "/-/check-up", "")
-		if got.status != 503 || !strings.Contains(got.body, `"message":"Rond GET /-/rbac-ready responded with a 503 status code"`) {
-			t.Errorf("check-up = %d %s", got.status, got.body)
+		way := &switched{next: crud.InProcess(h.rond)}
+		way.cut.Store(true)
+		cfg := config{upstreamTimeout: time.Second, rond: rondConfig{url: "http://rond"}}
+		grants, err := openGrants(cfg, way, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, name := range []string{"Rond", "Timer"} {
-			if !strings.Contains(got.body, `{"name":"`+name+`","state":"closed"}`) {
-				t.Errorf("upstreams lack %s: %s", name, got.body)
+		h.api.grants = grants
+		check := func(status int, want ...string) {
+			t.Helper()
+			got := h.call("GET", "/-/check-up", "")
+			for _, want := range append(want, `{"name":"Timer","state":"closed"}`) {
+				if got.status != status || !strings.Contains(got.body, want) {
+					t.Errorf("check-up = %d %s\nwant %d with %s", got.status, got.body, status, want)
+				}
 			}
 		}
+		check(503, `"message":"Rond GET /-/rbac-healthz could not be reached"`, `{"name":"Rond","state":"closed"}`)
+		check(503, `{"name":"Rond","state":"open"`)
 		if got := h.call("GET", "/-/ready", ""); got.status != 200 {
 			t.Errorf("ready = %d %s", got.status, got.body)
 		}
+		way.cut.Store(false)
+		<-time.After(time.Minute)
+		check(200, `{"name":"Rond","state":"closed"}`)
 	})
 }
 
