@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"user-manager/crud"
+	"user-manager/jobs"
 	"user-manager/upstream"
 )
 
@@ -28,6 +29,18 @@ func (c chunk) made() bool {
 		}
 	}
 	return true
+}
+
+// giveUp makes those of a chunk failures that lack something yet. An account that was made
+// of one of them is to be removed.
+func (c chunk) giveUp(problem *jobs.Problem) {
+	for i := range c {
+		user := &c[i]
+		made := user.authUserID != ""
+		if user.problem == nil && !(made && (user.granted || user.roles == nil)) {
+			user.problem, user.open = problem, user.open || made
+		}
+	}
 }
 
 // grantAll grants their roles to the accounts of a chunk. The error is that it is to be

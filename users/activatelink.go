@@ -49,10 +49,8 @@ func (a *activation) finish(ctx context.Context, outcomes ...jobs.Outcome) error
 			}
 			continue
 		}
-		if o.Result == jobs.FailedResult { // given up
-			for i := range c {
-				c[i].problem = &o.Problems[0]
-			}
+		if o.Result == jobs.FailedResult {
+			c.giveUp(&o.Problems[0])
 		}
 		if err := a.finishChunk(ctx, c); err != nil {
 			return err
