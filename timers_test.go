@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -40,6 +41,43 @@ func TestEmbeddedTimers(t *testing.T) {
 				h.checkBlocked(true)
 			})
 		})
+	}
+}
+
+// TestStopWaitsForTheCallsOfTimers: what they do is over before the service closes.
+func TestStopWaitsForTheCallsOfTimers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, nil)
+		h.expiring(time.Second)
+		ctx, stop := context.WithCancel(t.Context())
+		slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			stop()
+			<-time.After(5 * time.Second)
+			h.handler.ServeHTTP(w, r)
+		})
+		if err := h.api.timers.run(ctx, slow); err != nil {
+			t.Error(err)
+		}
+		h.checkBlocked(true)
+	})
+}
+
+// TestNobodyIsBlocked: a service that blocks nobody says so when it starts.
+func TestNobodyIsBlocked(t *testing.T) {
+	t.Parallel()
+	const warning = "nobody is blocked when the expirationDate comes"
+	for _, has := range []bool{true, false} {
+		h := newHarness(t, nil)
+		if !has {
+			h.api.timers = nil
+		}
+		var lines strings.Builder
+		s := &service{log: slog.New(slog.NewTextHandler(&lines, nil)), store: h.api.store, api: h.api}
+		s.announce(t.Context(), &net.TCPAddr{})
+		if got := !strings.Contains(lines.String(), warning); got != has {
+			t.Errorf("with timers: %v; the log is %s", has, &lines)
+		}
 	}
 }
 
