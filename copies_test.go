@@ -35,6 +35,8 @@ type copies struct {
 	// What stands between a copy and its upstreams; nil: nothing more.
 	toStore    func(copy int, next http.RoundTripper) http.RoundTripper
 	toProvider func(copy int, next providers.Provider) providers.Provider
+	// neighbours completes those of a copy; nil: there are no more.
+	neighbours func(cfg config, n *neighbours)
 }
 
 // A member is one of the copies.
@@ -182,7 +184,11 @@ func (c *copies) join(provider providers.Provider, dead *atomic.Bool) {
 	}
 	log := slog.New(slog.NewTextHandler(c.t.Output(), nil)).With("copy", i)
 	m := &member{dead: dead, harness: &harness{t: c.t, client: c.client, provider: c.provider, seen: c.seen}}
-	m.api = newAPI(cfg, neighbours{store: s, provider: provider}, log)
+	n := neighbours{store: s, provider: provider}
+	if c.neighbours != nil {
+		c.neighbours(cfg, &n)
+	}
+	m.api = newAPI(cfg, n, log)
 	m.handler = m.api.handler()
 	if err := m.api.users.Recover(c.t.Context()); err != nil {
 		c.t.Log(err) // Run tries again

@@ -196,15 +196,15 @@ func (s *Service) expired(user crud.Document) bool {
 // the time has not come; those of upstreams are passed on, and the call is to be made again.
 func (s *Service) Expire(ctx context.Context, id string, at time.Time) error {
 	err := s.operate(ctx, id, inAnyState, func(user crud.Document) error {
-		blocked, _ := user["blocked"].(bool)
-		date, err := parseDate(text(user, "expirationDate"))
+		n := note{Kind: noteChange, UserID: text(user, "_id"), AuthUserID: accountID(user)}
 		switch {
-		case err != nil || !date.Equal(at) || blocked:
+		case !expiresAt(user, at) && s.journal.shared():
+			return s.carryOut(ctx, n, s.unchanged(user), []step{standStill})
+		case !expiresAt(user, at):
 			return nil
 		case !s.expired(user):
 			return refuse(ErrTooEarly, "expirationDate: is not over yet")
 		}
-		n := note{Kind: noteChange, UserID: text(user, "_id"), AuthUserID: accountID(user)}
 		return s.carryOut(ctx, n, s.unchanged(user), s.expireOrder(user))
 	})
 	if errors.Is(err, crud.ErrNotFound) {
@@ -212,6 +212,18 @@ func (s *Service) Expire(ctx context.Context, id string, at time.Time) error {
 	}
 	return err
 }
+
+// expiresAt reports whether a user that is not blocked expires at that time, which is in
+// milliseconds, as timers have it.
+func expiresAt(user crud.Document, at time.Time) bool {
+	blocked, _ := user["blocked"].(bool)
+	date, err := parseDate(text(user, "expirationDate"))
+	return err == nil && !blocked && date.Truncate(time.Millisecond).Equal(at)
+}
+
+// standStill changes nothing. Once it is noted nobody else is at work on the user: it has
+// the date that it has, and is not on the way to another, or back to one.
+var standStill = step{name: "look at user", noted: true, do: func(context.Context) error { return nil }}
 
 // markBlocked blocks the user unless it has got another date meanwhile.
 func (s *Service) markBlocked(user crud.Document) step {
