@@ -91,6 +91,9 @@ func TestRead(t *testing.T) {
 }
 
 func TestReadByteByByte(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with the race detector, which sees one goroutine")
+	}
 	for _, test := range readTests {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := readAll(iotest.DataErrReader(iotest.OneByteReader(strings.NewReader(test.input))), test.options)
@@ -106,6 +109,9 @@ func TestReadByteByByte(t *testing.T) {
 
 // What the end of the buffer cuts is read as anywhere else.
 func TestReadAcrossTheBuffer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with the race detector, which sees one goroutine")
+	}
 	const buffer = 64 << 10
 	for _, test := range readTests {
 		if len(test.input) > buffer || strings.Contains(test.name, "old Mac") {

@@ -72,6 +72,9 @@ func TestRunOnAServiceThatAnswersWell(t *testing.T) {
 }
 
 func TestRunFailsWhenAnAnswerIsWrong(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with the race detector, which has seen the same at work on right answers")
+	}
 	for name, c := range map[string]struct {
 		pattern string
 		wrong   http.HandlerFunc
