@@ -43,17 +43,17 @@ func (c *Client) Grant(ctx context.Context, subject string, roles []string) erro
 	}
 	switch {
 	case subject == "":
-		return at.impossible(errNoSubject)
+		return c.peer.Impossible(at, errNoSubject)
 	case len(roles) == 0:
-		return at.impossible(errors.New("there are no roles to grant"))
+		return c.peer.Impossible(at, errors.New("there are no roles to grant"))
 	}
-	at.body = body
+	at.Body = body
 	var made struct {
 		BindingID string `json:"bindingId"`
 	}
 	err := c.decode(ctx, at, &made)
 	if err == nil && made.BindingID == "" {
-		return at.unusable(errors.New("it names no binding"))
+		return c.peer.Unusable(at, errors.New("it names no binding"))
 	}
 	return err
 }
@@ -77,9 +77,9 @@ func (c *Client) Revoke(ctx context.Context, subject string) error {
 		body.ResourceIDs = []string{subject}
 	}
 	if subject == "" { // of nobody, or of a resource of everybody's
-		return at.impossible(errNoSubject)
+		return c.peer.Impossible(at, errNoSubject)
 	}
-	at.body = body
+	at.Body = body
 	inner, doubt := upstream.WithDoubt(upstream.Repeatable(ctx))
 	err := c.revokeAll(inner, at)
 	if doubt.Raised() {
@@ -90,7 +90,7 @@ func (c *Client) Revoke(ctx context.Context, subject string) error {
 }
 
 // revokeAll revokes until nothing is found.
-func (c *Client) revokeAll(ctx context.Context, at call) error {
+func (c *Client) revokeAll(ctx context.Context, at upstream.Request) error {
 	for round := range mostRounds {
 		switch found, err := c.revokePage(ctx, at); {
 		case err != nil && round > 0:
@@ -99,11 +99,11 @@ func (c *Client) revokeAll(ctx context.Context, at call) error {
 			return err
 		}
 	}
-	return upstream.Partly(at.unusable(fmt.Errorf("there are bindings after %d revokes", mostRounds)))
+	return upstream.Partly(c.peer.Unusable(at, fmt.Errorf("there are bindings after %d revokes", mostRounds)))
 }
 
 // revokePage revokes once, and reports whether there was anything to revoke.
-func (c *Client) revokePage(ctx context.Context, at call) (found bool, err error) {
+func (c *Client) revokePage(ctx context.Context, at upstream.Request) (found bool, err error) {
 	var counts struct {
 		Deleted  *int64 `json:"deletedBindings"`
 		Modified *int64 `json:"modifiedBindings"`
@@ -112,7 +112,7 @@ func (c *Client) revokePage(ctx context.Context, at call) (found bool, err error
 		return false, err
 	}
 	if counts.Deleted == nil || counts.Modified == nil {
-		return false, at.unusable(errors.New("it has no counts"))
+		return false, c.peer.Unusable(at, errors.New("it has no counts"))
 	}
 	return *counts.Deleted != 0 || *counts.Modified != 0, nil
 }
@@ -120,22 +120,22 @@ func (c *Client) revokePage(ctx context.Context, at call) (found bool, err error
 var errNoSubject = errors.New("there is no subject")
 
 // at returns a call of a route, or of its variant for our resource type.
-func (c *Client) at(route string) call {
+func (c *Client) at(route string) upstream.Request {
 	if c.resourceType == "" {
-		return call{method: http.MethodPost, path: route, route: route}
+		return upstream.Request{Method: http.MethodPost, Path: route}
 	}
 	route += "/resource/"
-	return call{method: http.MethodPost, path: route + url.PathEscape(c.resourceType), route: route + ":resourceType"}
+	return upstream.Request{Method: http.MethodPost, Path: route + url.PathEscape(c.resourceType), Route: route + ":resourceType"}
 }
 
 // decode makes a call and reads its answer. That is JSON, though Rönd calls it text/plain.
-func (c *Client) decode(ctx context.Context, at call, answer any) error {
-	encoded, err := c.do(ctx, at)
+func (c *Client) decode(ctx context.Context, at upstream.Request, answer any) error {
+	encoded, err := c.peer.Do(ctx, at)
 	if err != nil {
-		return err
+		return didNothing(err)
 	}
 	if err := json.Unmarshal(encoded, answer); err != nil {
-		return at.unusable(err)
+		return c.peer.Unusable(at, err)
 	}
 	return nil
 }

@@ -34,10 +34,8 @@ type Config struct {
 
 // A Client calls one Rönd. It is safe for use by several goroutines.
 type Client struct {
-	base         string
+	peer         upstream.Peer
 	resourceType string
-	transport    http.RoundTripper
-	timeout      time.Duration
 }
 
 // New returns a client. The error says that the URL or the resource type cannot be used.
@@ -53,7 +51,8 @@ func New(cfg Config) (*Client, error) {
 	if err := checkType(cfg.ResourceType); err != nil {
 		return nil, fmt.Errorf("resource type: %w", err)
 	}
-	return &Client{base: base, resourceType: cfg.ResourceType, transport: cfg.Transport, timeout: cfg.Timeout}, nil
+	peer := upstream.Peer{Service: Service, Base: base, Transport: cfg.Transport, Timeout: cfg.Timeout, Reason: reason}
+	return &Client{peer: peer, resourceType: cfg.ResourceType}, nil
 }
 
 // checkType returns why a resource type cannot be used. Rönd stores the segment of the path
@@ -85,6 +84,6 @@ func Network(base http.RoundTripper, connections int, timeout time.Duration, log
 // Ping asks Rönd whether it is there. It says nothing of the CRUD Service behind it: Rönd is
 // well while every grant fails. Nor does it ask whether Rönd is ready: it grants before that.
 func (c *Client) Ping(ctx context.Context) error {
-	_, err := c.do(ctx, call{method: http.MethodGet, path: "/-/rbac-healthz", route: "/-/rbac-healthz"})
+	_, err := c.peer.Do(ctx, upstream.Request{Method: http.MethodGet, Path: "/-/rbac-healthz"})
 	return err
 }

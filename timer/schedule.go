@@ -3,7 +3,7 @@ package timer
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -44,12 +44,12 @@ const applicant = "user-manager"
 // all the same. A timer more than meant does no harm, so a call without a clear outcome is
 // made again, and what a late one does raises no doubt ([upstream.WithDoubt]).
 func (c *Client) Schedule(ctx context.Context, userID string, at time.Time) (id string, err error) {
-	const route = "/schedule"
-	body, err := c.schedule(ctx, userID, at)
+	call := upstream.Request{Method: http.MethodPost, Path: "/schedule"}
+	call.Body, err = c.schedule(ctx, userID, at)
 	if err != nil {
-		return "", &upstream.Error{Service: Service, Route: "POST " + route, Status: http.StatusBadRequest, Message: err.Error(), Err: err}
+		return "", c.peer.Impossible(call, err)
 	}
-	answer, err := c.do(upstream.WithoutDoubt(upstream.Repeatable(ctx)), http.MethodPost, route, body)
+	answer, err := c.peer.Do(upstream.WithoutDoubt(upstream.Repeatable(ctx)), call)
 	if err != nil {
 		return "", err
 	}
@@ -58,10 +58,10 @@ func (c *Client) Schedule(ctx context.Context, userID string, at time.Time) (id 
 	}
 	err = json.Unmarshal(answer, &timer)
 	if err == nil && timer.ID == "" {
-		err = fmt.Errorf("there is no expirationId")
+		err = errors.New("there is no expirationId")
 	}
 	if err != nil {
-		return "", upstream.Unanswered(Service, "POST "+route, fmt.Errorf("%w: %w", upstream.ErrAnswer, err))
+		return "", c.peer.Unusable(call, err)
 	}
 	return timer.ID, nil
 }
@@ -120,8 +120,8 @@ func isPort(text string) bool {
 // about to make, may still come. A timer that the service does not know has ended, and to
 // abort twice is to abort once. Every error is an [*upstream.Error].
 func (c *Client) Abort(ctx context.Context, id string) error {
-	body := map[string]string{"expirationId": id}
-	_, err := c.do(upstream.WithoutDoubt(upstream.Repeatable(ctx)), http.MethodPost, "/abort", body)
+	call := upstream.Request{Method: http.MethodPost, Path: "/abort", Body: map[string]string{"expirationId": id}}
+	_, err := c.peer.Do(upstream.WithoutDoubt(upstream.Repeatable(ctx)), call)
 	if upstream.Status(err) == http.StatusNotFound {
 		return nil
 	}
@@ -130,6 +130,6 @@ func (c *Client) Abort(ctx context.Context, id string) error {
 
 // Ping asks the service whether it is ready.
 func (c *Client) Ping(ctx context.Context) error {
-	_, err := c.do(ctx, http.MethodGet, "/-/ready", nil)
+	_, err := c.peer.Do(ctx, upstream.Request{Method: http.MethodGet, Path: "/-/ready"})
 	return err
 }

@@ -34,11 +34,9 @@ type Config struct {
 
 // A Client calls one Timer Service. It is safe for use by several goroutines.
 type Client struct {
-	base      *url.URL
-	callback  *url.URL
-	transport http.RoundTripper
-	timeout   time.Duration
-	key       secret.Text
+	peer     upstream.Peer
+	callback *url.URL
+	key      secret.Text
 }
 
 // New returns a client that has called nobody yet. It refuses addresses that cannot be
@@ -55,7 +53,8 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Secret.IsZero() {
 		return nil, errors.New("there is no secret to sign the calls of timers with")
 	}
-	return &Client{base: base, callback: callback, transport: cfg.Transport, timeout: cfg.Timeout, key: cfg.Secret}, nil
+	peer := upstream.Peer{Service: Service, Base: base.String(), Transport: cfg.Transport, Timeout: cfg.Timeout, Reason: reason}
+	return &Client{peer: peer, callback: callback, key: cfg.Secret}, nil
 }
 
 // address reads a URL that paths are put behind.
