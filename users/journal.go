@@ -343,11 +343,15 @@ func (j *journal) claim(n *openNote) bool {
 	return true
 }
 
-// settled notes whether user and account of n are as they should be.
-func (j *journal) settled(n *openNote, settled bool) {
+// settled notes whether user and account of n are as they should be. late says that a call
+// which was to make them so may take effect yet.
+func (j *journal) settled(n *openNote, settled, late bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	n.settled, n.lookFrom = settled, j.now().Add(lookAgain)
+	if until := j.now().Add(lateEffects); late && until.After(n.closeFrom) {
+		n.closeFrom = until
+	}
 }
 
 // unsettled returns how many notes are not settled.

@@ -119,9 +119,16 @@ func (s *Service) setRoles(ctx context.Context, authUserID string, roles []strin
 	return upstream.Partly(s.grant(ctx, authUserID, roles))
 }
 
-// revoke takes back every grant of an account; to do so again is free.
+// revoke takes back every grant of an account; to do so again is free. A try that may come
+// yet raises a doubt: it would take back what is granted then.
 func (s *Service) revoke(ctx context.Context, authUserID string) error {
-	return insist(ctx, func(ctx context.Context) error { return s.Rond.Revoke(ctx, authUserID) })
+	return insist(ctx, func(ctx context.Context) error {
+		err := s.Rond.Revoke(ctx, authUserID)
+		if isOpen(err) {
+			upstream.RaiseDoubt(ctx)
+		}
+		return err
+	})
 }
 
 // grant grants roles to an account that has none, once: what may have been granted

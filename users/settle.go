@@ -164,19 +164,27 @@ func (s *Service) settleLocked(ctx context.Context, n *openNote) error {
 		return nil
 	}
 	certain := s.journal.certain(n) // before the look: what comes during it is not seen
+	ctx, doubt := upstream.WithDoubt(ctx)
 	if err == nil {
 		err = upstream.Protect(func() error { return s.finishOrUndo(ctx, n.note, certain) })
 	}
-	s.journal.settled(n, err == nil)
+	late := doubt.Raised() || isOpen(err)
+	s.journal.settled(n, err == nil, late)
 	if err != nil {
 		s.Log.WarnContext(ctx, "operation not settled yet", "kind", n.Kind, "err", err)
 	}
-	if err == nil && certain {
+	if err == nil && certain && !late {
 		s.closeNote(ctx, n)
 		s.Log.InfoContext(ctx, "operation settled", "kind", n.Kind)
 		return nil
 	}
 	return errors.Join(err, s.journal.letGo(ctx, n, err == nil))
+}
+
+// isOpen reports whether err is of a call that may take effect yet.
+func isOpen(err error) bool {
+	_, isUpstream := errors.AsType[*upstream.Error](err)
+	return isUpstream && !upstream.Refused(err)
 }
 
 // finishOrUndo brings the user of a note into step with its account. It bears to be

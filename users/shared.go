@@ -199,7 +199,7 @@ func (s *Service) takenOver(ctx context.Context, n note) error {
 	}
 	defer s.journal.leave(open)
 	err = s.finishOrUndo(ctx, n, false)
-	s.journal.settled(open, err == nil)
+	s.journal.settled(open, err == nil, isOpen(err))
 	if err := errors.Join(err, s.journal.letGo(ctx, open, err == nil)); err != nil {
 		s.Log.WarnContext(ctx, "operation not settled yet", "kind", n.Kind, "err", err)
 	}
