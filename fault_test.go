@@ -36,6 +36,9 @@ type operation struct {
 	again []int
 	// survives tells the calls whose failure does not fail the request.
 	survives func(call string) bool
+	// look looks at the answer and what is true then, while calls still fail; nil: no more
+	// than at others.
+	look func(h *harness, first reply)
 }
 
 const (
@@ -131,6 +134,9 @@ func orphanAccount(h *harness) {
 type world struct {
 	Users    []crud.Document
 	Accounts []crud.Document
+	// Strays is how many bindings there are of accounts that no user has, OfOthers how many
+	// have roles that others than the service granted.
+	Strays, OfOthers int
 }
 
 func (h *harness) all(path string) []crud.Document {
@@ -146,7 +152,7 @@ func (h *harness) all(path string) []crud.Document {
 }
 
 // world reads users and accounts beside the plan. Of a user's account it keeps
-// whether there is one.
+// whether there is one, and what it is granted; of its timer, whether that fires.
 func (h *harness) world() world {
 	var w world
 	accounts := map[string]bool{}
@@ -162,13 +168,15 @@ func (h *harness) world() world {
 		}
 		for field, value := range user {
 			switch field {
-			case "_id", "authUserId", "createdAt", "creatorId", "updatedAt", "updaterId":
+			case "_id", "authUserId", "createdAt", "creatorId", "updatedAt", "updaterId", "expirationId":
 			default:
 				kept[field] = value
 			}
 		}
+		h.addNeighbours(kept, user)
 		w.Users = append(w.Users, kept)
 	}
+	w.Strays, w.OfOthers = h.strays(), h.ofOthers()
 	return w
 }
 
@@ -325,6 +333,9 @@ func (o operation) checkFault(t *testing.T, call string, w worlds, arm func(*fau
 	first := o.request(h)
 	if err := h.failClosed(o.keepsAccountWithoutUser()); err != nil {
 		t.Errorf("after %d %s: %v", first.status, first.body, err)
+	}
+	if o.look != nil {
+		o.look(h, first)
 	}
 	if first.status > 299 {
 		checkErrorBody(t, first)

@@ -34,6 +34,7 @@ var sights = map[string]func(providers.Provider, *faults.Plan) providers.Provide
 // request for it to its end.
 type bulkJob struct {
 	kind, path string
+	env        map[string]string
 	prepare    func(h *harness)
 	body       string
 }
@@ -228,6 +229,7 @@ type bulkResult struct {
 func (b bulkJob) start(t *testing.T, sight string) *harness {
 	t.Helper()
 	env := map[string]string{"AUTH0_BULK_CHANGE_PASSWORD_RATE_LIMIT_PER_SECOND": "1000"}
+	maps.Copy(env, b.env)
 	var h *harness
 	if sight == atATenant {
 		h = newTenantHarness(t, env, auth0test.Config{ImportRate: 1, IndexLag: time.Second})

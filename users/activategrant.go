@@ -63,8 +63,25 @@ func (a *activation) grantOne(ctx context.Context, c *candidate) error {
 	if c.open {
 		grant = a.setRoles
 	}
+	ctx, doubt := upstream.WithDoubt(ctx)
 	err := grant(ctx, c.authUserID, c.roles)
 	c.granted = err == nil
 	c.open = c.open || err != nil // the account is there
+	c.doubtful = c.doubtful || doubt.Raised() || err != nil && !upstream.Refused(err)
 	return err
+}
+
+// noteGrant notes of a user that it may be granted its roles once more, late: then they are
+// set anew.
+func (a *activation) noteGrant(ctx context.Context, c candidate) {
+	open, err := a.Service.begin(ctx, note{Kind: noteChange, UserID: c.userID, AuthUserID: c.authUserID, Roles: true})
+	if err == nil {
+		err = a.journal.letGo(ctx, open, false)
+		a.journal.leave(open)
+	} else {
+		a.journal.adopt(a.noteOf(c), 0)
+	}
+	if err != nil {
+		a.Log.WarnContext(ctx, "roles that may be granted once more not noted", "err", err)
+	}
 }

@@ -22,6 +22,7 @@ type candidate struct {
 	open       bool     // a call that was to make the account had no clear answer
 	roles      []string // that the account is to be granted; nil: none
 	granted    bool     // it is
+	doubtful   bool     // it may be granted them once more, late
 	authUserID string   // once the account is made
 	problem    *jobs.Problem
 }
@@ -98,6 +99,9 @@ func (a *activation) finishChunk(ctx context.Context, c chunk) error {
 	}
 	results := make([]jobs.Outcome, len(c))
 	for i, user := range c {
+		if user.doubtful && user.problem == nil {
+			a.noteGrant(ctx, user)
+		}
 		results[i] = jobs.Outcome{ID: user.asked, Result: Inserted}
 		if user.problem != nil {
 			results[i] = failure(user.asked, *user.problem)

@@ -251,6 +251,17 @@ func (s *Service) removeWithRoles(ctx context.Context, authUserID string) error 
 	return s.removeAccount(ctx, authUserID)
 }
 
+// forgetWithRoles takes the id of an account that is gone off its user, and what it was
+// granted.
+func (s *Service) forgetWithRoles(ctx context.Context, authUserID string) error {
+	if s.Rond != nil {
+		if err := s.revoke(ctx, authUserID); err != nil {
+			return err
+		}
+	}
+	return s.forgetAccount(ctx, authUserID)
+}
+
 // settleAdoption gives the account its freedom back when its user never came to be.
 func (s *Service) settleAdoption(ctx context.Context, n note, certain bool) error {
 	user, err := s.findByAuthUserID(ctx, n.AuthUserID)
@@ -291,16 +302,16 @@ func (s *Service) noteChange(ctx context.Context, user crud.Document, of note) e
 func (s *Service) finishDeletion(ctx context.Context, n note) error {
 	// a list, whose emptiness cannot be mistaken for another kind of 404
 	user, err := s.Users.First(ctx, crud.Query{Filter: map[string]any{"_id": n.UserID}, States: crud.AllStates})
-	if err != nil {
-		return ignore(err, crud.ErrNotFound)
+	missing := errors.Is(err, crud.ErrNotFound)
+	if missing && !n.Roles {
+		return nil
 	}
 	gone := false
-	if n.AuthUserID != "" {
-		_, err = s.provider.Account(ctx, n.AuthUserID)
-		gone = errors.Is(err, providers.ErrNotFound)
+	if err == nil || missing {
+		gone, err = s.accountGone(ctx, n)
 	}
 	switch {
-	case !gone && err != nil:
+	case err != nil || missing:
 		return err
 	case !gone:
 		return s.realignRest(ctx, n, user)
@@ -309,6 +320,22 @@ func (s *Service) finishDeletion(ctx context.Context, n note) error {
 	}
 	_, err = s.Users.DeleteAll(ctx, crud.Query{Filter: as(user, "_id", "authUserId", "updatedAt", "__STATE__"), States: crud.AllStates})
 	return err
+}
+
+// accountGone reports whether the provider does not know the account of a note any more.
+// What it may have been granted since it lost its roles goes too.
+func (s *Service) accountGone(ctx context.Context, n note) (bool, error) {
+	if n.AuthUserID == "" {
+		return false, nil
+	}
+	_, err := s.provider.Account(ctx, n.AuthUserID)
+	if !errors.Is(err, providers.ErrNotFound) {
+		return false, err
+	}
+	if n.Roles && s.Rond != nil {
+		return true, s.revoke(ctx, n.AuthUserID)
+	}
+	return true, nil
 }
 
 // realignRest sets anew what else the operation of a note concerns: the roles of the
@@ -358,7 +385,7 @@ func (s *Service) realignUser(ctx context.Context, user crud.Document, certain b
 	}
 	account, err := s.provider.Account(ctx, id)
 	if errors.Is(err, providers.ErrNotFound) && text(user, "__STATE__") != crud.Deleted {
-		return false, s.forgetAccount(ctx, id)
+		return false, s.forgetWithRoles(ctx, id)
 	}
 	if err != nil {
 		return false, ignore(err, providers.ErrNotFound)

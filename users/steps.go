@@ -24,15 +24,20 @@ var errNotUndoable = errors.New("cannot be undone, only finished")
 
 // insist tries a call that nothing can take back, or that takes something back, up
 // to three times while its outcome is open or the upstream is only busy or not reached.
+// Its error is no refusal when an earlier try may have taken effect.
 func insist(ctx context.Context, call func(context.Context) error) error {
 	const tries, pause = 3, 50 * time.Millisecond
 	var err error
+	open := false
 	for try := range tries {
-		err = call(ctx)
+		if err = call(ctx); open {
+			err = upstream.Partly(err)
+		}
 		busy := upstream.Status(err) == http.StatusTooManyRequests || upstream.Unreached(err)
 		if err == nil || upstream.Refused(err) && !busy || try+1 == tries {
 			return err
 		}
+		open = open || !upstream.Refused(err)
 		select {
 		case <-ctx.Done():
 			return err
