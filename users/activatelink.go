@@ -17,7 +17,7 @@ type chunk []candidate
 type candidate struct {
 	asked      string // the id as the task has it
 	userID     string
-	seen       crud.Document // the user's accountFields
+	seen       crud.Document // the user's fields that its account is made by
 	account    providers.NewAccount
 	open       bool     // a call that was to make the account had no clear answer
 	roles      []string // that the account is to be granted; nil: none

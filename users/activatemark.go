@@ -72,7 +72,7 @@ func (a *activation) sort(ctx context.Context, ids []string) (sorted, error) {
 	var free chunk
 	for id, as := range asked {
 		user := users[id]
-		c := candidate{asked: as, userID: id, seen: pickFields(user, accountFields), roles: a.granted(user), account: a.newAccount(id, user)}
+		c := candidate{asked: as, userID: id, seen: pickFields(user, a.makingFields()), roles: a.granted(user), account: a.newAccount(id, user)}
 		if err := busy[id]; err != nil && user != nil {
 			found.open, found.cause = append(found.open, as), err
 			continue
@@ -214,11 +214,8 @@ func (a *activation) fateOfMarked(ctx context.Context, user crud.Document) (fate
 
 // whereFree holds of a user without an account that is as it was when its account and its
 // roles were planned.
-func whereFree(c candidate) crud.Document {
-	seen := as(c.seen, accountFields...)
-	if c.roles != nil {
-		seen["roles"] = c.roles
-	}
+func (a *activation) whereFree(c candidate) crud.Document {
+	seen := as(c.seen, a.makingFields()...)
 	return matching(map[string]any{"$and": []any{map[string]any{"$or": withoutAccount}, seen}})
 }
 
@@ -240,7 +237,7 @@ func matching(query map[string]any) crud.Document {
 func (a *activation) putMarks(ctx context.Context, free chunk, found *sorted) error {
 	own := map[string]bool{}
 	err := a.swapAll(ctx, free, func(c candidate) crud.BulkPatch {
-		return crud.BulkPatch{ID: c.userID, Where: whereFree(c), Update: set("authUserId", a.markOf(c))}
+		return crud.BulkPatch{ID: c.userID, Where: a.whereFree(c), Update: set("authUserId", a.markOf(c))}
 	}, func(c *candidate, now string) {
 		switch now {
 		case a.markOf(*c):

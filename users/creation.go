@@ -40,7 +40,7 @@ var withoutAccount = []any{
 
 // markUser marks a user that is as the account was planned for.
 func (s *Service) markUser(c *creation, user crud.Document) step {
-	free := as(user, accountFields...)
+	free := as(user, s.makingFields()...)
 	free["_id"], free["$or"] = c.userID, withoutAccount
 	return step{
 		name: "mark user",

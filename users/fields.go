@@ -34,6 +34,15 @@ var standardNames = []string{"username", "email", "blocked", "userGroup", "roles
 // accountFields are those of a user that its account has to know of.
 var accountFields = []string{"username", "email", "__STATE__", "blocked", "expirationDate"}
 
+// makingFields are those of a user that its account is made by: those that it has to know of,
+// and what it is granted.
+func (s *Service) makingFields() []string {
+	if s.Rond == nil {
+		return accountFields
+	}
+	return append(slices.Clone(accountFields), "roles")
+}
+
 // refuseFields refuses a document that has one of the fields.
 func refuseFields(doc crud.Document, fields ...string) error {
 	for _, field := range fields {

@@ -165,7 +165,7 @@ func withDate(operators crud.Document, date any) crud.Document {
 func (s *Service) planAccount(p *patch, after crud.Document) {
 	for _, field := range p.fields {
 		p.guards = p.guards || field == "blocked" || field == "expirationDate"
-		p.forAccount = p.forAccount || slices.Contains(accountFields, field)
+		p.forAccount = p.forAccount || slices.Contains(s.makingFields(), field)
 	}
 	if p.authUserID == "" {
 		return
