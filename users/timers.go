@@ -168,6 +168,9 @@ func (s *Service) realignTimer(ctx context.Context, user crud.Document) error {
 	}
 	id := text(user, "_id")
 	if t.date != "" {
+		if _, err := parseDate(t.date); err != nil {
+			return nil // it is not of ours, and no timer can have it
+		}
 		var err error
 		if t.id, err = s.schedule(ctx, id, t.date); err != nil {
 			return err

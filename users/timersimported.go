@@ -58,7 +58,8 @@ func (s *Service) scheduleImported(ctx context.Context) {
 	}
 }
 
-// scheduleMissing schedules the timers of all users that expire and have none.
+// scheduleMissing schedules the timers of all users that expire and have none. It leaves out
+// those whose date no timer can have: to the store it may be any text.
 func (s *Service) scheduleMissing(ctx context.Context) error {
 	ctx = upstream.InBackground(ctx)
 	missing := crud.Document{
@@ -71,9 +72,19 @@ func (s *Service) scheduleMissing(ctx context.Context) error {
 	}
 	q := crud.Query{Filter: missing, States: crud.AllStates, Fields: []string{"_id", "expirationDate", "authUserId"}}
 	var some []crud.Document
+	unread := 0
+	defer func() {
+		if unread > 0 {
+			s.Log.WarnContext(ctx, "users whose expirationDate is not a date get no timer", "users", unread)
+		}
+	}()
 	for user, err := range s.Users.All(ctx, q) {
 		if err != nil {
 			return errors.Join(err, s.scheduleAll(ctx, some))
+		}
+		if _, err := parseDate(text(user, "expirationDate")); err != nil {
+			unread++
+			continue
 		}
 		if some = append(some, user); len(some) == crud.BulkLimit {
 			if err := s.scheduleAll(ctx, some); err != nil {
