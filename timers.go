@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"user-manager/crud"
 	"user-manager/secret"
@@ -154,11 +156,18 @@ func (t *timers) state() []upstream.State {
 	return []upstream.State{t.network.State()}
 }
 
-// ownCalls marks requests as made by this process itself.
+// ownCalls marks requests as made by this process itself. It makes those alone by which users
+// expire: whoever can write to the timers of a shared store must not have others made here.
 type ownCalls struct{ next http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].
 func (o ownCalls) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method != http.MethodPost || !strings.HasPrefix(req.URL.Path, strings.TrimSuffix(expirePath, "{id}")) {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, errors.New("the timer calls another route than POST " + expirePath)
+	}
 	return o.next.RoundTrip(req.WithContext(context.WithValue(req.Context(), ownKey{}, true)))
 }
 

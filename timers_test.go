@@ -63,6 +63,37 @@ func TestStopWaitsForTheCallsOfTimers(t *testing.T) {
 	})
 }
 
+// TestTimersCallOneRoute: a timer that this service did not write can have nothing done by
+// it.
+func TestTimersCallOneRoute(t *testing.T) {
+	t.Parallel()
+	for _, call := range []struct{ method, path string }{
+		{"delete", "/users/<id1>"}, {"post", "/users/<id1>/soft-delete"}, {"post", "/-/expire/../../users/<id1>/soft-delete"}, {"delete", "/-/expire/../../users/<id1>"},
+		{"post", "/-/expire/%2e%2e/%2e%2e/users/<id1>/soft-delete"},
+	} {
+		t.Run(call.method+" "+call.path, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newHarness(t, nil)
+				h.must("POST", "/users/?sendResetPwdEmail=false", `{`+annFields+`}`)
+				path := strings.Replace(call.path, "<id1>", h.all("/users")[0]["_id"].(string), 1)
+				forged := crud.Document{
+					"payload": crud.Document{}, "expirationStatus": crud.Document{"id": 0}, "failureCount": 0, "dueAt": time.Now().UnixMilli(),
+					"outputMode": crud.Document{"type": "rest", "method": call.method, "protocol": "http", "hostname": "user-manager", "path": path},
+				}
+				if _, err := h.client.Collection("/timers").Insert(t.Context(), forged); err != nil {
+					t.Fatal(err)
+				}
+				h.running(func() { <-time.After(5 * time.Second) })
+				h.checkBlocked(false)
+				if n := h.all("/timers")[0]["failureCount"]; n == float64(0) {
+					t.Errorf("the timer was not looked at: %v", h.all("/timers"))
+				}
+			})
+		})
+	}
+}
+
 // TestNobodyIsBlocked: a service that blocks nobody says so when it starts.
 func TestNobodyIsBlocked(t *testing.T) {
 	t.Parallel()
