@@ -79,7 +79,7 @@ func (q *Queue) newTask(ctx context.Context, e entry, owner string, leased time.
 // Progress is written with it.
 func (q *Queue) keepLease(ctx context.Context, t *Task) {
 	leased, wait := t.leased, renewEvery
-	for sleep(ctx, wait) {
+	for upstream.Wait(ctx, wait) == nil {
 		sent := q.now()
 		held, err := q.renew(ctx, t, sent)
 		switch {

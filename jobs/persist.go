@@ -32,7 +32,7 @@ func (t *Task) persist(f func() error) error {
 		if !stopped.IsZero() && time.Since(stopped) >= grace {
 			return err
 		}
-		sleep(t.life, pause)
+		_ = upstream.Wait(t.life, pause) // what has ended is seen above
 	}
 }
 
@@ -40,16 +40,4 @@ func (t *Task) persist(f func() error) error {
 func passing(err error) bool {
 	e, ok := errors.AsType[*upstream.Error](err)
 	return ok && (!e.Refused() || e.Status == http.StatusTooManyRequests || upstream.Unreached(err))
-}
-
-// sleep waits for d, or until ctx is done; then it reports false.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -3,6 +3,8 @@ package jobs
 import (
 	"context"
 	"time"
+
+	"user-manager/upstream"
 )
 
 const (
@@ -18,7 +20,7 @@ func (q *Queue) sweepAll(ctx context.Context) {
 		if err := q.sweepOnce(ctx, &orphans); err != nil && ctx.Err() == nil {
 			q.cfg.Log.WarnContext(ctx, "remove old jobs", "err", err)
 		}
-		if !sleep(ctx, sweepEvery) {
+		if upstream.Wait(ctx, sweepEvery) != nil {
 			return
 		}
 	}

@@ -66,7 +66,7 @@ func (r retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 			}
 		}
 		discard(res) // before the pause: its connection is of use to others
-		if err := wait(req.Context(), pause); err != nil {
+		if err := Wait(req.Context(), pause); err != nil {
 			if unclear {
 				return nil, err
 			}
@@ -161,18 +161,6 @@ func repeated(req *http.Request) (*http.Request, error) {
 	again := *req
 	again.Body = body
 	return &again, nil
-}
-
-// wait returns after d, or with its cause as soon as ctx is done.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // discard frees the connection of an answer that is of no use.

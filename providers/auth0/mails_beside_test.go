@@ -145,7 +145,7 @@ func (b besides) run(t *testing.T, base http.RoundTripper) (took, slowest time.D
 
 // callNow is somebody else who uses the tenant.
 func callNow(t *testing.T, ctx context.Context, tenant http.RoundTripper, every time.Duration) {
-	for wait(ctx, every) == nil {
+	for upstream.Wait(ctx, every) == nil {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://tenant.test/userinfo", nil)
 		if err != nil {
 			t.Error(err)
@@ -162,7 +162,7 @@ func callNow(t *testing.T, ctx context.Context, tenant http.RoundTripper, every 
 
 // logInNow has people log in until ctx is done, and returns how long the slowest waited.
 func logInNow(t *testing.T, ctx context.Context, p *Provider, every time.Duration) (slowest time.Duration) {
-	for i := 0; wait(ctx, every) == nil; i++ {
+	for i := 0; upstream.Wait(ctx, every) == nil; i++ {
 		began := time.Now()
 		patient, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		if _, err := p.Login(patient, fmt.Sprintf("ada%d@example.com", i%5), secret.New(password)); err != nil {

@@ -105,7 +105,7 @@ func mailAll(t *testing.T, p *Provider, ids []string, rate int) (took, longest t
 				t.Errorf("Login: %v", err)
 			}
 			longest = max(longest, time.Since(begin))
-			_ = wait(done, 10*time.Second)
+			_ = upstream.Wait(done, 10*time.Second)
 		}
 	})
 	for _, id := range ids {

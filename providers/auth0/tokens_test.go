@@ -28,7 +28,7 @@ type tokenCalls struct {
 func (c *tokenCalls) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Path == "/oauth/token" {
 		c.count.Add(1)
-		if err := wait(req.Context(), time.Second); err != nil {
+		if err := upstream.Wait(req.Context(), time.Second); err != nil {
 			return nil, err
 		}
 		if c.broken.Load() {

@@ -86,7 +86,7 @@ func (t *transport) do(ctx context.Context, r *request) (*answer, error) {
 		case !again, r.lane == urgent && pause > mostPatience:
 			return a, nil
 		}
-		if wait(ctx, min(pause, longestWindow)) != nil {
+		if upstream.Wait(ctx, min(pause, longestWindow)) != nil {
 			return nil, t.limited(ctx, r, pause)
 		}
 	}
@@ -110,21 +110,6 @@ func gone(ctx context.Context) error {
 		return cause
 	}
 	return fmt.Errorf("%w: %w", ctx.Err(), cause)
-}
-
-// wait returns after d, or with an error as soon as ctx is done.
-func wait(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // send makes one try, with the repetitions that are the network's affair.

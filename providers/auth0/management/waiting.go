@@ -44,14 +44,10 @@ func (i *Importer) pauseFor(job Job, rows int, elapsed time.Duration) time.Durat
 
 // wait returns after d, or with an error of route as soon as ctx is done.
 func wait(ctx context.Context, route string, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
+	if upstream.Wait(ctx, d) != nil {
 		return stopped(ctx, route)
 	}
+	return nil
 }
 
 // stopped returns the error of a request that was not made since ctx is done.
