@@ -111,3 +111,39 @@ func TestTimerCallsAnotherCopy(t *testing.T) {
 		})
 	}
 }
+
+// TestRegisteredMeanwhile: a user without an account is registered while its creation waits for
+// the last answer, which does not come. What came of it stands, and expires.
+func TestRegisteredMeanwhile(t *testing.T) {
+	t.Parallel()
+	overConnectionsAnyway(t)
+	create := func(h *harness) reply {
+		date := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+		return h.call("POST", "/users/?postponeAuthUserCreation=true", `{`+annFields+`,"expirationDate":"`+date+`"}`)
+	}
+	last := 0
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, nil)
+		create(h)
+		for i, call := range h.plan.Calls() {
+			if strings.HasPrefix(call, "CRUD PATCH /users") {
+				last = i + 1
+			}
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, nil)
+		h.plan.ArmDelay(last, time.Hour)
+		var beside sync.WaitGroup
+		beside.Go(func() { create(h) })
+		<-time.After(time.Second)
+		h.plan.Heal()
+		h.must("GET", "/users/", "")
+		h.must("POST", "/users/register?sendResetPwdEmail=false", `{"_id":"<id1>","password":"correct horse"}`)
+		beside.Wait()
+		h.settle()
+		h.checkPairing()
+		h.running(func() { <-time.After(time.Hour) })
+		h.checkBlocked(true)
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"user-manager/crud"
 	"user-manager/providers"
@@ -155,11 +156,23 @@ func (s *Service) leaveAlone(c *creation) step {
 			update["$set"] = crud.Document{"expirationId": c.timer.id}
 			return s.changeOne(ctx, crud.Document{"_id": c.userID, "authUserId": c.mark + c.account.Key}, update)
 		},
-		undo: func(ctx context.Context) error {
-			return insist(ctx, func(ctx context.Context) error {
-				_, err := s.Users.PatchAll(ctx, crud.Query{Filter: crud.Document{"_id": c.userID}, States: crud.AllStates}, set("authUserId", undoingMark(c.mark)+c.account.Key))
-				return err
-			})
-		},
+		undo: func(ctx context.Context) error { return s.markAgain(ctx, c) },
 	}
+}
+
+// markAgain puts a mark that says "undone" into a user without an account. One that has been
+// given an account meanwhile stands.
+func (s *Service) markAgain(ctx context.Context, c *creation) error {
+	undone := undoingMark(c.mark) + c.account.Key
+	own := slices.Concat(withoutAccount, []any{crud.Document{"authUserId": c.mark + c.account.Key}, crud.Document{"authUserId": undone}})
+	alone := crud.Query{Filter: crud.Document{"_id": c.userID, "$or": own}, States: crud.AllStates}
+	return insist(ctx, func(ctx context.Context) error {
+		if n, err := s.Users.PatchAll(ctx, alone, set("authUserId", undone)); n > 0 || err != nil {
+			return err
+		}
+		if _, err := s.Users.First(ctx, crud.Query{Filter: crud.Document{"_id": c.userID}, States: crud.AllStates}); err != nil {
+			return ignore(err, crud.ErrNotFound)
+		}
+		return errNotUndoable
+	})
 }
