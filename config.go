@@ -272,12 +272,23 @@ func (r *reader) address(name, service, other string) string {
 	if !strings.Contains(service, "://") {
 		address = "http://" + service
 	}
-	if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	switch u, err := url.Parse(address); {
+	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
 		r.wrong(name, "must be %sthe name of a host or an http URL, not %q", other, service)
-	} else if u.User != nil {
+	case u.User != nil:
 		r.wrong(name, "must have no user name or password: the service knows none")
+	case strings.ContainsAny(address, "?#"):
+		r.wrong(name, "must have no query or fragment: paths are put behind it")
+	case !isPort(u):
+		r.wrong(name, "must have a port from 1 to 65535, or none")
 	}
 	return address
+}
+
+// isPort reports whether the port of a URL, if it has one, can be called.
+func isPort(u *url.URL) bool {
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	return u.Port() == "" && !strings.HasSuffix(u.Host, ":") || err == nil && port > 0
 }
 
 // distinct refuses a path that two collections have.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -91,15 +93,25 @@ func (r *reader) list(name string) []string {
 	return parts
 }
 
-// headers is list for the names of headers.
+// headers is list for the names of headers that go with another request.
 func (r *reader) headers(name string) []string {
 	names := r.list(name)
 	for _, header := range names {
-		if !headerForm.MatchString(header) {
+		switch {
+		case !headerForm.MatchString(header):
 			r.wrong(name, "must be names of headers, which %q is not", header)
+		case slices.Contains(ownHeaders, http.CanonicalHeaderKey(header)):
+			r.wrong(name, "must be headers that can go with another request, which %q cannot", header)
 		}
 	}
 	return names
+}
+
+// ownHeaders are of one request only: they say how its connection, its body or its answer
+// is.
+var ownHeaders = []string{
+	"Accept-Encoding", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect", "Host",
+	"Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
 }
 
 // headerForm is a token, as RFC 9110 has it.
