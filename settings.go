@@ -52,7 +52,7 @@ var settings = []setting{
 	{"RANDOM_PWD_LENGTH", "8", "length of random passwords, 8 to 72"},
 	{"AUTH_HARD_DELETE", "true", "the state `DELETED` deletes the account; `false`: it blocks the account"},
 	{"CUSTOM_USER_ID_KEY", "sub", "property of the provider's user info that holds the account's id"},
-	{"USERINFO_ADDITIONAL_PROPERTIES", "", "comma-separated fields of the user that `/userinfo` adds; unset: all; empty: none"},
+	{"USERINFO_ADDITIONAL_PROPERTIES", "", "comma-separated fields of the user that `/userinfo` adds; unset: all; empty: none; `permissions` among them: the permissions of the user's roles too"},
 	{"CONFIGURATION_PATH", "", "JSON file `{\"user_id\", \"additionalProperties\"}`: properties of the account that `GET /users/` (the list alone) adds to each user; `user_id` names the user's field with the account's id"},
 	// Roles and expiration
 	{"ROND_ENABLED", "false", "grant and revoke the roles of users through Rönd"},
