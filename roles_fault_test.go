@@ -124,7 +124,7 @@ func TestEveryFaultWhileRolesChange(t *testing.T) {
 var inNeighbours = density{23, 101, 401}
 
 // rolesTold is what an error says of the roles.
-var rolesTold = regexp.MustCompile(`\(the user (has no roles, as before|has its roles of before: ([^)]*)|may have no roles until Rönd can be reached)\)`)
+var rolesTold = regexp.MustCompile(`\(the user (has no roles, as before|has no roles any more|has its (?:roles of before|new roles): ([^)]*)|may have no roles until Rönd can be reached)\)`)
 
 // lookAtRoles holds what the error of a change says of the roles against what is granted.
 // Where it says nothing, these are those of before.

@@ -145,3 +145,36 @@ func TestSettlingComesLate(t *testing.T) {
 		})
 	}
 }
+
+// TestRolesChangedThoughItFails: what fails behind a change of roles, and cannot be undone, says
+// that the user has the new ones.
+func TestRolesChangedThoughItFails(t *testing.T) {
+	t.Parallel()
+	overConnectionsAnyway(t)
+	for roles, want := range map[string]string{`["boss"]`: "(the user has its new roles: boss)", `[]`: "(the user has no roles any more)"} {
+		t.Run(roles, func(t *testing.T) {
+			t.Parallel()
+			change := func(t *testing.T, failing int) (reply, []string) {
+				h := newHarness(t, map[string]string{"ROND_ENABLED": "true"})
+				h.must("POST", "/users/?sendResetPwdEmail=false", `{`+annFields+`,"roles":["editor"],"expirationDate":"2999-01-01"}`)
+				h.must("GET", "/users/?_p=authUserId", "")
+				h.plan.Reset()
+				if failing > 0 {
+					h.plan.ArmFrom(failing, faults.Refuse500)
+				}
+				got := h.call("PATCH", "/users/<id1>", `{"$set":{"roles":`+roles+`},"$unset":{"expirationDate":true}}`)
+				return got, h.plan.Calls()
+			}
+			abort := 0
+			synctest.Test(t, func(t *testing.T) {
+				_, calls := change(t, 0)
+				abort = slices.IndexFunc(calls, func(call string) bool { return strings.Contains(call, "abort") }) + 1
+			})
+			synctest.Test(t, func(t *testing.T) {
+				if got, _ := change(t, abort); got.status != 500 || !strings.Contains(got.body, want) {
+					t.Errorf("%d %s, want one that says %q", got.status, got.body, want)
+				}
+			})
+		})
+	}
+}

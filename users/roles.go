@@ -3,6 +3,7 @@ package users
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"user-manager/crud"
@@ -84,7 +85,7 @@ func (r *roleChange) outcome(err error) error {
 	if err == nil || r == nil || !r.touched {
 		return err
 	}
-	return &RolesError{Err: err, Roles: r.now, Known: r.known}
+	return &RolesError{Err: err, Roles: r.now, Known: r.known, Changed: !slices.Equal(r.now, r.before)}
 }
 
 // A RolesError is an operation that failed when the roles of a user were changed or to be
@@ -95,6 +96,9 @@ type RolesError struct {
 	// right as soon as that can be done.
 	Roles []string
 	Known bool
+	// Changed says that they are not those of before: what failed was behind them, and could
+	// not be undone yet.
+	Changed bool
 }
 
 // Error is that of the failure, and which roles the user has now.
@@ -102,6 +106,10 @@ func (e *RolesError) Error() string {
 	switch {
 	case !e.Known:
 		return fmt.Sprintf("%v (the user may have no roles until Rönd can be reached)", e.Err)
+	case e.Changed && len(e.Roles) == 0:
+		return fmt.Sprintf("%v (the user has no roles any more)", e.Err)
+	case e.Changed:
+		return fmt.Sprintf("%v (the user has its new roles: %s)", e.Err, strings.Join(e.Roles, ", "))
 	case len(e.Roles) == 0:
 		return fmt.Sprintf("%v (the user has no roles, as before)", e.Err)
 	}
