@@ -3,7 +3,6 @@ package crud
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -248,10 +247,10 @@ func (c Collection) sum(ctx context.Context, method, below string, whole split, 
 
 // partial notes in an error that what was to be done is done in part.
 func partial(err error, done bool) error {
-	if failed, ok := errors.AsType[*upstream.Error](err); ok && done {
-		failed.Partial = true
+	if !done {
+		return err
 	}
-	return err
+	return upstream.Partly(err)
 }
 
 // Patch applies update, operators such as {"$set": {...}}, to the document with the

@@ -90,6 +90,31 @@ func TestUnreached(t *testing.T) {
 	}
 }
 
+// TestPartly: what was refused, or never sent, after others were carried out has done
+// something; the error given stays as it is.
+func TestPartly(t *testing.T) {
+	for name, e := range map[string]upstream.Error{
+		"a refusal":   {Service: "Auth", Status: 409, Err: context.Canceled},
+		"not sent":    {Service: "Auth", NotDone: true, Err: context.Canceled},
+		"no answer":   {Service: "Auth", Err: context.Canceled},
+		"done partly": {Service: "Auth", Status: 409, Partial: true, Err: context.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			given := e
+			err := upstream.Partly(fmt.Errorf("create user: %w", &given))
+			if upstream.Refused(err) || upstream.Unreached(err) || upstream.Status(err) != e.Status || !errors.Is(err, context.Canceled) {
+				t.Errorf("%#v", err)
+			}
+			if given != e {
+				t.Errorf("the error given is %#v, was %#v", given, e)
+			}
+		})
+	}
+	if other := errors.New("something else"); upstream.Partly(other) != other || upstream.Partly(nil) != nil {
+		t.Error("an error that is no upstream's is not left as it is")
+	}
+}
+
 func TestErrorLeadsToItsCause(t *testing.T) {
 	err := fmt.Errorf("create user: %w", &upstream.Error{Service: "CRUD", Route: "POST /users/", Err: context.Canceled})
 	if !errors.Is(err, context.Canceled) {

@@ -38,24 +38,13 @@ func (p *Provider) endSessions(ctx context.Context, id string) error {
 		err = nil
 	}
 	if err != nil {
-		return afterBlock(err)
+		return upstream.Partly(err)
 	}
 	// Sessions of browsers, which no login of ours begins.
 	if err := p.endBy(ctx, endSessionsRoute, userPath(id)+"/sessions", id); err != nil && !isRefusedWay(err) {
-		return afterBlock(err)
+		return upstream.Partly(err)
 	}
 	return nil
-}
-
-// afterBlock returns the error of a call of which the block was carried out.
-func afterBlock(err error) error {
-	failed, ok := errors.AsType[*upstream.Error](err)
-	if !ok {
-		return err
-	}
-	open := *failed
-	open.NotDone, open.Partial = false, true
-	return &open
 }
 
 // isRefusedWay reports whether the tenant lacks a route, keeps it from us, or does not let

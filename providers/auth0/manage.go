@@ -51,13 +51,10 @@ func (p *Provider) manage(ctx context.Context, r *request, values ...string) (*a
 // inDoubt returns the error of a try that did nothing. When it is not the first, a change
 // that the network may repeat can have been carried out before the first was refused.
 func inDoubt(r *request, try int, err error) error {
-	failed, ok := errors.AsType[*upstream.Error](err)
-	if !ok || try == 1 || !r.repeatable {
+	if try == 1 || !r.repeatable {
 		return err
 	}
-	open := *failed
-	open.NotDone, open.Partial = false, true
-	return &open
+	return upstream.Partly(err)
 }
 
 // refusal returns the error of an answer of the Management API.

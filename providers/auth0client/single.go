@@ -50,8 +50,10 @@ func (j *importJobs) makeSingly(ctx context.Context, users []byte) (string, erro
 		case ok:
 			done.job.Summary.Failed++
 			done.report = append(done.report, management.RowError{Row: textsOf(row), Errors: []management.RowProblem{problem}})
+		case done.job.Summary.Inserted > 0:
+			return "", upstream.Partly(err)
 		default:
-			return "", after(done.job.Summary.Inserted, err)
+			return "", err
 		}
 	}
 	done.job.ID = "single_" + rand.Text()
@@ -105,15 +107,4 @@ func problemOf(err error) (management.RowProblem, bool) {
 		return management.RowProblem{Code: "FORMAT", Message: failed.Message}, true
 	}
 	return management.RowProblem{}, false
-}
-
-// after returns err as that of an import that has made so many accounts before.
-func after(made int, err error) error {
-	failed, ok := errors.AsType[*upstream.Error](err)
-	if !ok || made == 0 {
-		return err
-	}
-	open := *failed
-	open.Partial = true
-	return &open
 }

@@ -1,7 +1,9 @@
 package auth0client
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -59,6 +61,27 @@ func oneByOne(t *testing.T, statuses []int, codes []string, refused bool) {
 	}
 	if kept := p.importer.Jobs.(*importJobs).singly; len(kept) != 0 {
 		t.Errorf("%d imports are kept", len(kept))
+	}
+}
+
+// TestOneByOneCutShort: an import that ends before its second account has made the first.
+func TestOneByOneCutShort(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	made := withoutJobs([]int{201})
+	p, err := Open(providers.Settings{
+		Getenv: func(name string) string { return map[string]string{"AUTH_SERVICE": "auth0-client"}[name] },
+		Log:    slog.New(slog.DiscardHandler), Base: crud.InProcess(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			made.ServeHTTP(w, r)
+			stop()
+		})),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs := p.importer.Jobs.(*importJobs)
+	_, err = jobs.makeSingly(ctx, []byte(`[{"user_id":"1","email":"a@example.com"},{"user_id":"2","email":"b@example.com"}]`))
+	if !errors.Is(err, context.Canceled) || upstream.Refused(err) || upstream.Unreached(err) {
+		t.Errorf("error %v, refused: %v, never sent: %v", err, upstream.Refused(err), upstream.Unreached(err))
 	}
 }
 

@@ -57,7 +57,7 @@ func TestBrokenJobWithWordsOfAConnection(t *testing.T) {
 type partlyStarted struct{ *tenant }
 
 func (partlyStarted) Start(context.Context, []byte, bool, string) (string, error) {
-	return "", partial(refusal(importRoute, 429, "Too many requests."))
+	return "", upstream.Partly(refusal(importRoute, 429, "Too many requests."))
 }
 
 // TestThrottledAfterAPart: what was done before a limit was met is not forgotten when the

@@ -54,7 +54,7 @@ func (i *Importer) Import(ctx context.Context, accounts []providers.ImportAccoun
 	im := newImporting(i, accounts)
 	if err := im.run(upstream.InBackground(ctx)); err != nil {
 		if im.touched.Load() {
-			err = partial(err)
+			err = upstream.Partly(err)
 		}
 		return nil, err
 	}

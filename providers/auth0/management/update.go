@@ -115,11 +115,11 @@ func takeBack(ctx context.Context, d Directory, before providers.Account, done [
 		return err
 	}
 	if !upstream.Refused(err) {
-		return partial(err)
+		return upstream.Partly(err)
 	}
 	for i := len(done) - 1; i >= 0; i-- {
 		if _, failed := d.Patch(ctx, before.ID, reverse(done[i], before)); failed != nil {
-			return partial(err)
+			return upstream.Partly(err)
 		}
 	}
 	return err
@@ -170,15 +170,4 @@ func orNull(value string) any {
 		return nil
 	}
 	return value
-}
-
-// partial returns err as that of a call of which some requests were carried out.
-func partial(err error) error {
-	failed, ok := errors.AsType[*upstream.Error](err)
-	if !ok {
-		return err
-	}
-	open := *failed
-	open.Partial, open.NotDone = true, false
-	return &open
 }
