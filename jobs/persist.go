@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"user-manager/upstream"
@@ -38,6 +37,6 @@ func (t *Task) persist(f func() error) error {
 
 // passing reports whether a call that failed may succeed when it is made again.
 func passing(err error) bool {
-	e, ok := errors.AsType[*upstream.Error](err)
-	return ok && (!e.Refused() || e.Status == http.StatusTooManyRequests || upstream.Unreached(err))
+	_, ok := errors.AsType[*upstream.Error](err)
+	return ok && !upstream.RefusedForGood(err)
 }

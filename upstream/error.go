@@ -83,6 +83,12 @@ func Unreached(err error) bool {
 	return ok && e.NotDone && e.Status == 0
 }
 
+// RefusedForGood reports whether err is a refusal that is the same another time: the call
+// came to its upstream, which surely did nothing, and not only because it has too much to do.
+func RefusedForGood(err error) bool {
+	return Refused(err) && !Unreached(err) && Status(err) != http.StatusTooManyRequests
+}
+
 // Status returns the status that the upstream in err's chain answered with, or 0.
 func Status(err error) int {
 	if e, ok := errors.AsType[*Error](err); ok {

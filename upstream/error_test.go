@@ -69,22 +69,29 @@ func TestRefusedAndStatus(t *testing.T) {
 	}
 }
 
-func TestUnreached(t *testing.T) {
+func TestUnreachedAndRefusedForGood(t *testing.T) {
 	tests := map[string]struct {
-		err  error
-		want bool
+		err     error
+		want    bool
+		forGood bool
 	}{
-		"no error":         {nil, false},
-		"nothing was sent": {&upstream.Error{NotDone: true}, true},
-		"wrapped":          {fmt.Errorf("delete user: %w", &upstream.Error{NotDone: true}), true},
-		"no answer":        {&upstream.Error{}, false},
-		"a refusal":        {&upstream.Error{Status: 404}, false},
-		"not done":         {&upstream.Error{Status: 500, NotDone: true}, false},
+		"no error":          {nil, false, false},
+		"another error":     {errors.New("something else"), false, false},
+		"nothing was sent":  {&upstream.Error{NotDone: true}, true, false},
+		"wrapped":           {fmt.Errorf("delete user: %w", &upstream.Error{NotDone: true}), true, false},
+		"no answer":         {&upstream.Error{}, false, false},
+		"a refusal":         {&upstream.Error{Status: 404}, false, true},
+		"a refusal for now": {&upstream.Error{Status: 429}, false, false},
+		"not done":          {&upstream.Error{Status: 500, NotDone: true}, false, true},
+		"done in part":      {&upstream.Error{Status: 404, Partial: true}, false, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			if got := upstream.Unreached(test.err); got != test.want {
 				t.Errorf("Unreached: %v, want %v", got, test.want)
+			}
+			if got := upstream.RefusedForGood(test.err); got != test.forGood {
+				t.Errorf("RefusedForGood: %v, want %v", got, test.forGood)
 			}
 		})
 	}

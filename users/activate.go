@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -279,7 +278,7 @@ func (a *activation) importChunk(ctx context.Context, c chunk) error {
 	defer cancel()
 	outcomes, err := a.importer.Import(ctx, c.accounts())
 	switch {
-	case refusedForGood(err):
+	case upstream.RefusedForGood(err):
 		for i := range c { // the words may be about any of them
 			c[i].problem = &jobs.Problem{Code: providers.CodeRefused, Message: err.Error()}
 		}
@@ -314,17 +313,11 @@ func (a *activation) makeOne(ctx context.Context, c *candidate) error {
 			return findErr
 		}
 	}
-	if err != nil && !refusedForGood(err) {
+	if err != nil && !upstream.RefusedForGood(err) {
 		return err
 	}
 	c.authUserID, c.problem = made.ID, problemOf(providers.RefusalOf(err, account.Username, account.Email))
 	return nil
-}
-
-// refusedForGood reports whether an upstream refused a call, and not only because it has
-// too much to do.
-func refusedForGood(err error) bool {
-	return upstream.Refused(err) && upstream.Status(err) != http.StatusTooManyRequests && !upstream.Unreached(err)
 }
 
 func problemOf(refusal *providers.ImportRefusal) *jobs.Problem {

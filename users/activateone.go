@@ -50,7 +50,7 @@ func (a *activation) one(ctx context.Context, id string) (jobs.Outcome, chunk, e
 // tryAgain returns why something could not be settled, if that is an upstream's failure
 // which may pass; any other makes the user a failure.
 func tryAgain(cause error) (jobs.Outcome, error) {
-	if failed, ok := errors.AsType[*upstream.Error](cause); ok && !refusedForGood(failed) {
+	if failed, ok := errors.AsType[*upstream.Error](cause); ok && !upstream.RefusedForGood(failed) {
 		return jobs.Outcome{}, failed
 	}
 	return failure("", userBusy), nil
@@ -68,7 +68,7 @@ func refreshProblem(err error, names crud.Document) *jobs.Problem {
 		return &userNotFound
 	case errors.Is(err, ErrConflict):
 		return &userBusy
-	case isUpstream && failed.Service == providers.Service && refusedForGood(err):
+	case isUpstream && failed.Service == providers.Service && upstream.RefusedForGood(err):
 		return problemOf(providers.RefusalOf(err, text(names, "username"), text(names, "email")))
 	}
 	return nil

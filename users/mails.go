@@ -5,6 +5,7 @@ import (
 
 	"user-manager/jobs"
 	"user-manager/providers"
+	"user-manager/upstream"
 )
 
 // Sent is the result of a mail that was sent.
@@ -21,7 +22,7 @@ const mailsAtOnce = 16
 func (s *Service) MailPasswords(ctx context.Context, t *jobs.Task, pace *jobs.Pacer) error {
 	send := func(ctx context.Context, id string) (jobs.Outcome, error) {
 		err := s.provider.ChangePassword(ctx, id)
-		if refusedForGood(err) { // in our words: the provider's may name the owner
+		if upstream.RefusedForGood(err) { // in our words: the provider's may name the owner
 			code := providers.RefusalOf(err, "", "").Code
 			return failure(id, jobs.Problem{Code: code, Message: err.Error()}), nil
 		}

@@ -64,7 +64,7 @@ func (im *importing) runJob(ctx context.Context, rows []int) (id string, job Job
 // settleAll gives an error of a whole file back. Where it is definite but something else has
 // been done already it is the refusal of each row instead.
 func (im *importing) settleAll(rows []int, err error, untouched bool) error {
-	if untouched || !isDefinite(err) {
+	if untouched || !upstream.RefusedForGood(err) {
 		return err
 	}
 	for _, at := range rows {
@@ -108,7 +108,7 @@ func (im *importing) watch(ctx context.Context, id string, rows int) (Job, error
 			return job, nil
 		case upstream.Status(err) == http.StatusNotFound:
 			missing++
-		case isDefinite(err):
+		case upstream.RefusedForGood(err):
 			return Job{}, err
 		default:
 			missing = 0

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"user-manager/providers"
+	"user-manager/upstream"
 )
 
 // bringExisting brings the accounts with an id to what is given.
@@ -138,7 +139,7 @@ func (im *importing) settle(at int, err error) error {
 	switch {
 	case err == nil:
 		im.outcomes[at] = providers.ImportOutcome{ID: im.idOf(at), Inserted: a.ID == ""}
-	case !isDefinite(err):
+	case !upstream.RefusedForGood(err):
 		return err
 	default:
 		refusal := providers.RefusalOf(err, a.Username, a.Email)

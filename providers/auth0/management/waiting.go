@@ -55,18 +55,13 @@ func stopped(ctx context.Context, route string) error {
 	return &upstream.Error{Service: providers.Service, Route: route, Err: context.Cause(ctx), NotDone: true}
 }
 
-// isDefinite reports whether err is a no that is the same another time.
-func isDefinite(err error) bool {
-	return upstream.Refused(err) && !upstream.Unreached(err) && !isThrottling(err)
-}
-
 func isThrottling(err error) bool { return upstream.Status(err) == 429 }
 
 // insist reads, and reads again with growing pauses where there was no clear answer.
 func insist[T any](ctx context.Context, read func(context.Context) (T, error)) (T, error) {
 	for pause := firstLook; ; pause *= 2 {
 		got, err := read(ctx)
-		if err == nil || isDefinite(err) || pause > mostInsisting {
+		if err == nil || upstream.RefusedForGood(err) || pause > mostInsisting {
 			return got, err
 		}
 		if wait(ctx, importRoute, max(pause, upstream.RetryAfter(err))) != nil {
