@@ -99,14 +99,10 @@ func (c *Client) do(ctx context.Context, call call) ([]byte, error) {
 		return nil, upstream.Unanswered(Service, route, err)
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	body, err := upstream.ReadAnswer(ctx, res.Body, maxAnswer)
 	switch {
-	case err != nil && ctx.Err() != nil:
-		return nil, upstream.Unanswered(Service, route, fmt.Errorf("read answer: %w", err))
 	case err != nil:
-		return nil, upstream.Unanswered(Service, route, fmt.Errorf("%w: it breaks off: %w", upstream.ErrAnswer, err))
-	case len(body) > maxAnswer:
-		return nil, upstream.Unanswered(Service, route, fmt.Errorf("%w: it is larger than %d bytes", upstream.ErrAnswer, maxAnswer))
+		return nil, upstream.Unanswered(Service, route, err)
 	case res.StatusCode < 200 || res.StatusCode > 299:
 		return nil, refused(call, res, body)
 	}

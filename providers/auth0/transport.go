@@ -130,16 +130,10 @@ func (t *transport) send(ctx context.Context, r *request) (*answer, error) {
 	}
 	defer res.Body.Close()
 	a.status, a.header = res.StatusCode, res.Header
-	a.body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
-	a.got = time.Now()
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return nil, fmt.Errorf("read answer: %w", err)
-	case err != nil:
-		return nil, fmt.Errorf("%w: it breaks off: %w", upstream.ErrAnswer, err)
-	case len(a.body) > maxAnswer:
-		return nil, fmt.Errorf("%w: it is larger than %d bytes", upstream.ErrAnswer, maxAnswer)
+	if a.body, err = upstream.ReadAnswer(ctx, res.Body, maxAnswer); err != nil {
+		return nil, err
 	}
+	a.got = time.Now()
 	return a, nil
 }
 

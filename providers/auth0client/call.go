@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -101,7 +100,7 @@ func (p *Provider) once(ctx context.Context, c call) (answer, error) {
 		return answer{}, upstream.Unanswered(providers.Service, route, err)
 	}
 	defer res.Body.Close()
-	body, err := read(ctx, res.Body)
+	body, err := upstream.ReadAnswer(ctx, res.Body, maxAnswer)
 	switch {
 	case err != nil:
 		return answer{}, upstream.Unanswered(providers.Service, route, err)
@@ -109,19 +108,6 @@ func (p *Provider) once(ctx context.Context, c call) (answer, error) {
 		return answer{}, refused(c, req, res, body)
 	}
 	return answer{res.Header, body}, nil
-}
-
-func read(ctx context.Context, from io.Reader) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(from, maxAnswer+1))
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return nil, fmt.Errorf("read answer: %w", err)
-	case err != nil:
-		return nil, fmt.Errorf("%w: it breaks off: %w", upstream.ErrAnswer, err)
-	case len(body) > maxAnswer:
-		return nil, fmt.Errorf("%w: it is larger than %d bytes", upstream.ErrAnswer, maxAnswer)
-	}
-	return body, nil
 }
 
 // refused returns the error of an answer that is not 2xx.
