@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -114,11 +115,7 @@ func (d directory) search(ctx context.Context, ids []string, found map[string]pr
 	for i, id := range ids {
 		terms[i] = term(id)
 	}
-	r := &request{
-		method: http.MethodGet, path: "/api/v2/users", route: searchRoute,
-		query: url.Values{"q": {"user_id:(" + strings.Join(terms, " OR ") + ")"}, "search_engine": {"v3"}, "per_page": {"100"}, "page": {"0"}},
-	}
-	a, err := d.manage(ctx, r, ids...)
+	users, err := d.searchUsers(ctx, "user_id:("+strings.Join(terms, " OR ")+")", ids)
 	switch upstream.Status(err) {
 	case http.StatusServiceUnavailable:
 		d.refuse(searchRoute, searchPause)
@@ -132,11 +129,25 @@ func (d directory) search(ctx context.Context, ids []string, found map[string]pr
 	if err != nil {
 		return nil, err
 	}
+	return d.sort(ids, users, found), nil
+}
+
+// searchUsers returns the first users that a query finds, a page at most. What a refusal says
+// of the given values is masked.
+func (d directory) searchUsers(ctx context.Context, query string, values []string) ([]map[string]any, error) {
+	r := &request{
+		method: http.MethodGet, path: "/api/v2/users", route: searchRoute,
+		query: url.Values{"q": {query}, "search_engine": {"v3"}, "per_page": {strconv.Itoa(perPage)}, "page": {"0"}},
+	}
+	a, err := d.manage(ctx, r, values...)
+	if err != nil {
+		return nil, err
+	}
 	var users []map[string]any
 	if err := decode(r, a, &users); err != nil {
 		return nil, err
 	}
-	return d.sort(ids, users, found), nil
+	return users, nil
 }
 
 func (d directory) searchHalves(ctx context.Context, ids []string, found map[string]providers.Account) ([]string, error) {

@@ -2,8 +2,7 @@ package auth0
 
 import (
 	"context"
-	"net/http"
-	"net/url"
+	"slices"
 	"strings"
 
 	"user-manager/providers/auth0/management"
@@ -30,16 +29,8 @@ func (d directory) Names(ctx context.Context, emails, usernames []string) (manag
 	if len(clauses) == 0 || d.isRefused(searchRoute) {
 		return names, nil
 	}
-	r := &request{
-		method: http.MethodGet, path: "/api/v2/users", route: searchRoute,
-		query: url.Values{"q": {strings.Join(clauses, " OR ")}, "search_engine": {"v3"}, "per_page": {"100"}, "page": {"0"}},
-	}
-	a, err := d.manage(ctx, r, append(emails, usernames...)...)
+	users, err := d.searchUsers(ctx, strings.Join(clauses, " OR "), slices.Concat(emails, usernames))
 	if err != nil {
-		return names, err
-	}
-	var users []map[string]any
-	if err := decode(r, a, &users); err != nil {
 		return names, err
 	}
 	for _, user := range users {
