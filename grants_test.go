@@ -48,3 +48,28 @@ func TestRolesAtRond(t *testing.T) {
 		})
 	}
 }
+
+// TestRolesOfADeletedUser are kept with it, and granted to the account that it gets when it
+// is made use of again; the one that it had is gone.
+func TestRolesOfADeletedUser(t *testing.T) {
+	t.Parallel()
+	for hard, granted := range map[string][]string{"true": nil, "false": {"boss"}} {
+		t.Run("AUTH_HARD_DELETE="+hard, func(t *testing.T) {
+			t.Parallel()
+			h := newHarness(t, map[string]string{"ROND_ENABLED": "true", "AUTH_HARD_DELETE": hard})
+			h.checkExchange(exchange{request: noMail, body: newAnn, status: 200, want: aCreated})
+			h.checkExchange(linked)
+			h.must("POST", "/users/<id1>/soft-delete", "")
+			h.must("PATCH", "/users/<id1>?_st=DELETED", `{"roles":["boss"]}`)
+			check := func(want []string) {
+				t.Helper()
+				if diff := cmp.Diff(want, h.rond.Roles(h.seen.fill("fake|<id2>"))); diff != "" {
+					t.Errorf("roles (-want +got):\n%s", diff)
+				}
+			}
+			check(granted)
+			h.must("POST", "/users/<id1>/state", `{"stateTo":"TRASH"}`)
+			check(granted)
+		})
+	}
+}

@@ -117,7 +117,8 @@ func (s *Service) planPatch(ctx context.Context, id string, before, operators cr
 	if slices.Contains(p.fields, "expirationDate") {
 		p.timer = s.retimed(before, after)
 	}
-	if slices.Contains(p.fields, "roles") && p.authUserID != "" && s.Rond != nil {
+	deleted := text(before, "__STATE__") == crud.Deleted && s.HardDelete // its account is gone
+	if slices.Contains(p.fields, "roles") && p.authUserID != "" && !deleted && s.Rond != nil {
 		p.roles = &roleChange{before: rolesOf(before), after: rolesOf(after)}
 	}
 	return p, after, nil
