@@ -26,14 +26,10 @@ func failure(r *request, a *answer, values []string) *upstream.Error {
 		message = cmp.Or(message, text)
 	}
 	return &upstream.Error{
-		Service: providers.Service, Route: r.route, Status: a.status, Message: clip(management.Mask(message, values...)),
+		Service: providers.Service, Route: r.route, Status: a.status, Message: management.Clip(management.Mask(message, values...)),
 		RetryAfter: retryAfter(a),
 	}
 }
-
-const mostWords = 1 << 10 // bytes of a message that are kept
-
-func clip(text string) string { return strings.ToValidUTF8(text[:min(len(text), mostWords)], "") }
 
 // retryAfter returns how long a 429 asks to wait.
 func retryAfter(a *answer) time.Duration {

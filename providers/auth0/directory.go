@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"user-manager/providers"
 	"user-manager/providers/auth0/management"
@@ -24,15 +23,6 @@ const (
 
 // userPath returns the path of an account. Its id may have any character.
 func userPath(id string) string { return "/api/v2/users/" + url.PathEscape(id) }
-
-const longestID = 1 << 10 // bytes; of a database's users 255 characters are documented
-
-// isID reports whether an account may have the id: its connection's kind, a bar and more.
-// Others, such as "..", could be the path of another route, or too long for one.
-func isID(id string) bool {
-	scheme, rest, ok := strings.Cut(id, "|")
-	return ok && scheme != "" && rest != "" && len(id) <= longestID
-}
 
 // Create implements [providers.Directory]. The account's id is made of a.Key. The call is
 // not repeated when its outcome is unknown: a conflict with itself would look like one
@@ -92,7 +82,7 @@ func (p *Provider) Update(ctx context.Context, id string, c providers.Change) (p
 // Delete implements [providers.Directory]. The tenant does not tell whether there was such
 // an account.
 func (p *Provider) Delete(ctx context.Context, id string) error {
-	if !isID(id) {
+	if !management.IsID(id) {
 		return errNoAccount(deleteRoute)
 	}
 	defer p.forget(id)
@@ -129,7 +119,7 @@ type directory struct {
 
 // Read implements [management.Directory].
 func (d directory) Read(ctx context.Context, id string) (providers.Account, error) {
-	if !isID(id) {
+	if !management.IsID(id) {
 		return providers.Account{}, errNoAccount(readRoute)
 	}
 	return d.account(ctx, &request{method: http.MethodGet, path: userPath(id), route: readRoute}, id)
@@ -138,7 +128,7 @@ func (d directory) Read(ctx context.Context, id string) (providers.Account, erro
 // Patch implements [management.Directory]. A block ends the account's sessions, also when
 // it was in force already.
 func (d directory) Patch(ctx context.Context, id string, body map[string]any) (providers.Account, error) {
-	if !isID(id) {
+	if !management.IsID(id) {
 		return providers.Account{}, errNoAccount(patchRoute)
 	}
 	defer d.forget(id)

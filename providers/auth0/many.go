@@ -44,7 +44,7 @@ func (d directory) readMany(ctx context.Context, ids []string, outdated func(id 
 	found := map[string]providers.Account{}
 	var search, read []string
 	for _, id := range unique(ids) {
-		if !isID(id) {
+		if !management.IsID(id) {
 			continue
 		}
 		if len(ids) <= directly || !isSearchable(id) || outdated(id) {

@@ -97,7 +97,7 @@ func TestRefusedGrants(t *testing.T) {
 // TestLongWords: what is cut off a refusal does not keep a value from being masked.
 func TestLongWords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		words := strings.Repeat("x", mostWords-6) + " ada@example.com is unknown"
+		words := strings.Repeat("x", 1<<10-6) + " ada@example.com is unknown"
 		p := open(t, says(403, "application/json", `{"error":"invalid_grant","error_description":"`+words+`"}`), nil)
 		_, err := p.Login(t.Context(), "ada@example.com", secret.New(password))
 		if failed, ok := errors.AsType[*upstream.Error](err); !ok || strings.Contains(failed.Message, "ada") {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"user-manager/providers"
+	"user-manager/providers/auth0/management"
 	"user-manager/secret"
 	"user-manager/upstream"
 )
@@ -177,7 +178,7 @@ func (t *tokens) failure(ctx context.Context, err error) error {
 	}
 	failed := &upstream.Error{
 		Service: providers.Service, Route: tokenRoute, Status: refused.Response.StatusCode, NotDone: true,
-		Message:    clip(providers.Mask(refused.ErrorDescription, t.config.ClientSecret)),
+		Message:    management.Clip(providers.Mask(refused.ErrorDescription, t.config.ClientSecret)),
 		RetryAfter: upstream.ParseRetryAfter(refused.Response.Header.Get("Retry-After"), time.Now()),
 	}
 	switch {

@@ -123,17 +123,10 @@ func (p *Provider) patch(ctx context.Context, c call, id string, body map[string
 
 // userCall returns a call about the account with the given id.
 func userCall(ctx context.Context, method, id string) (call, error) {
-	if !isID(id) {
+	if !management.IsID(id) {
 		return call{}, refuse(ctx, method, userRoute, providers.ErrNotFound, "The account's id is none of Auth0's.")
 	}
 	return call{method: method, route: userRoute, path: "/users/" + url.PathEscape(id), patient: true, values: []string{id}}, nil
-}
-
-// isID reports whether id has the form of a tenant's. One that has not belongs to no
-// account, and could lead to another route.
-func isID(id string) bool {
-	scheme, rest, ok := strings.Cut(id, "|")
-	return ok && scheme != "" && rest != ""
 }
 
 // send makes a call with body as JSON.

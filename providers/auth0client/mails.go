@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"user-manager/providers"
+	"user-manager/providers/auth0/management"
 	"user-manager/upstream"
 )
 
@@ -18,7 +19,7 @@ func changePasswordBody(id string) map[string]any { return map[string]any{"authU
 
 // ChangePassword implements [providers.Mailer].
 func (p *Provider) ChangePassword(ctx context.Context, id string) error {
-	if !isID(id) {
+	if !management.IsID(id) {
 		return refuse(ctx, http.MethodPost, changePasswordRoute, providers.ErrNotFound, "The account's id is none of Auth0's.")
 	}
 	_, err := p.send(ctx, call{method: http.MethodPost, route: changePasswordRoute, cause: mailCause}, changePasswordBody(id))

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"user-manager/providers"
+	"user-manager/providers/auth0/management"
 	"user-manager/upstream"
 )
 
@@ -80,7 +81,7 @@ func (p *Provider) search(ctx context.Context, ids []string, found map[string]pr
 // searchable returns those of ids that can stand between quotes in a search.
 func searchable(ids []string) []string {
 	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
-		return !isID(id) || strings.ContainsAny(id, `"\`)
+		return !management.IsID(id) || strings.ContainsAny(id, `"\`)
 	})
 }
 

@@ -3,6 +3,7 @@ package management
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"user-manager/providers"
 	"user-manager/upstream"
@@ -14,6 +15,15 @@ const scheme = "auth0|"
 // AccountID returns the id of the account that is made with key: a tenant puts "auth0|"
 // before the user_id that its client chooses.
 func AccountID(key string) string { return scheme + key }
+
+const longestID = 1 << 10 // bytes; of a database's users 255 characters are documented
+
+// IsID reports whether an account may have the id: its connection's kind, a bar and more.
+// Others, such as "..", could be the path of another route, or too long for one.
+func IsID(id string) bool {
+	kind, rest, ok := strings.Cut(id, "|")
+	return ok && kind != "" && rest != "" && len(id) <= longestID
+}
 
 // AccountOf returns the account of a user document. The document becomes its Properties
 // and is not copied. Properties of a form that the documentation does not have, such as a

@@ -105,7 +105,7 @@ func (im *importing) fail(at int, problems []RowProblem) {
 // words returns what a problem says of the row at an index, without the row's values.
 func (im *importing) words(at int, p RowProblem) string {
 	a := im.given[at]
-	return clip(providers.Mask(p.Message, a.Username, a.Email, a.Key))
+	return Clip(providers.Mask(p.Message, a.Username, a.Email, a.Key))
 }
 
 func isConflict(problems []RowProblem) bool {

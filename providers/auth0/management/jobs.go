@@ -59,7 +59,7 @@ func JobOf(body []byte) (Job, error) {
 	if err := json.Unmarshal(body, &doc); err != nil || doc.ID == "" {
 		return Job{}, fmt.Errorf("%w: it is no job", upstream.ErrAnswer)
 	}
-	return Job{ID: doc.ID, Status: doc.Status, Summary: doc.Summary, Left: secondsOf(doc.Left), Details: clip(textOf(doc.Details))}, nil
+	return Job{ID: doc.ID, Status: doc.Status, Summary: doc.Summary, Left: secondsOf(doc.Left), Details: Clip(textOf(doc.Details))}, nil
 }
 
 // secondsOf returns a number of seconds, 0 for anything else.

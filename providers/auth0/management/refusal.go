@@ -60,9 +60,9 @@ func textOf(value any) string {
 	return text
 }
 
-// clip cuts text that is too long to keep. Values are masked before: of one that is cut a part
-// would stay.
-func clip(text string) string {
+// Clip cuts words that are too long to keep. Values are masked before: of one that is cut a
+// part would stay.
+func Clip(text string) string {
 	if len(text) > mostWords {
 		text = text[:mostWords]
 	}
