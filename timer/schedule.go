@@ -38,7 +38,7 @@ const applicant = "user-manager"
 
 // Schedule has our /-/expire route called for the user at a time, at once if that is past,
 // and returns the id of the timer. With the call go the headers that the caller in ctx has
-// for it ([upstream.Caller.Timer]).
+// for it ([upstream.Caller.Timer]), but for what is not ASCII or longer than 4 KiB.
 //
 // Every error is an [*upstream.Error]; after one that is not refused there may be a timer
 // all the same. A timer more than meant does no harm, so a call without a clear outcome is
@@ -94,12 +94,25 @@ func (c *Client) output(userID string, header http.Header) outputMode {
 		Path: c.callback.EscapedPath() + "/-/expire/" + url.PathEscape(userID),
 	}
 	for name, values := range header {
+		value := strings.Join(values, separator(name))
+		if !sendable(value) {
+			continue
+		}
 		if out.Headers == nil {
 			out.Headers = map[string]string{}
 		}
-		out.Headers[name] = strings.Join(values, separator(name))
+		out.Headers[name] = value
 	}
 	return out
+}
+
+// maxHeader is half of the least that servers take of all headers together.
+const maxHeader = 4 << 10
+
+// sendable reports whether whoever makes calls can make one with a header of this value. Some
+// take ASCII alone; a header that is left out is better than a call that never comes.
+func sendable(value string) bool {
+	return len(value) <= maxHeader && !strings.ContainsFunc(value, func(c rune) bool { return c < ' ' || c > '~' })
 }
 
 // separator is what stands between the values of a header in one line.

@@ -96,6 +96,7 @@ func TestSchedule(t *testing.T) {
 		Header: http.Header{"Miauserid": {"ada"}, "Idempotency-Key": {"1"}},
 		Timer:  http.Header{"X-Tenant": {"a", "b"}, "Cookie": {"sid=1", "x=2"}},
 	}
+	odd := upstream.Caller{Timer: http.Header{"X-Name": {"\xe9"}, "X-Snow": {"☃"}, "X-Tab": {"a\tb"}, "X-Long": {strings.Repeat("a", 4097)}}}
 	output := `{"type":"rest","method":"post","protocol":"http","hostname":"user-manager","port":3000,"path":"/base%20path/-/expire/u%2F1"`
 	for name, test := range map[string]struct {
 		callback string
@@ -107,6 +108,7 @@ func TestSchedule(t *testing.T) {
 		"in the past":      {"", upstream.Caller{}, -time.Hour, `"expirationIntervalMs":0,"applicantService":"user-manager","outputMode":` + output + `}}`},
 		"in 5000 years":    {"", upstream.Caller{}, 0, `"expirationIntervalMs":157784803200000,"applicantService":"user-manager","outputMode":` + output + `}}`},
 		"with headers":     {"", headers, time.Second, `"expirationIntervalMs":1000,"applicantService":"user-manager","outputMode":` + output + `,"headers":{"Cookie":"sid=1; x=2","X-Tenant":"a, b"}}}`},
+		"with odd headers": {"", odd, time.Second, `"expirationIntervalMs":1000,"applicantService":"user-manager","outputMode":` + output + `}}`},
 		"without a port":   {"https://x.example/", upstream.Caller{}, time.Second, `"expirationIntervalMs":1000,"applicantService":"user-manager","outputMode":{"type":"rest","method":"post","protocol":"https","hostname":"x.example","path":"/-/expire/u%2F1"}}`},
 		"to a bare number": {"http://[fe80::1]:80", upstream.Caller{}, time.Second, `"expirationIntervalMs":1000,"applicantService":"user-manager","outputMode":{"type":"rest","method":"post","protocol":"http","hostname":"[fe80::1]","port":80,"path":"/-/expire/u%2F1"}}`},
 	} {
