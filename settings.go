@@ -11,7 +11,7 @@ var settings = []setting{
 	// The service
 	{"HTTP_HOST", "127.0.0.1", "address to listen on"},
 	{"HTTP_PORT", "3000", "port to listen on; 0 takes a free one"},
-	{"SERVICE_PREFIX", "", "path before every route but the status and documentation routes, such as `/ums`"},
+	{"SERVICE_PREFIX", "", "path before every route but those below `/-/` and `/documentation`, such as `/ums`"},
 	{"SERVICE_VERSION", "", "version that the status routes give; unset: the build's own"},
 	{"LOG_LEVEL", "info", "`error`, `warn`, `info`, `debug`, `trace` or `silent`"},
 	{"HTTP_MAX_BODY_BYTES", "1048576", "largest request body; beyond it 413"},
@@ -60,7 +60,7 @@ var settings = []setting{
 	{"ROND_RESOURCE_TYPE", "", "type of resource that grants and revokes are on, so that a revoke takes no bindings but this service's own; unset: all of the account's, as the reference does"},
 	{"TIMER_SERVICE", "", "`embedded`, or name or URL of a Timer Service, which has users blocked when their `expirationDate` comes; unset: `embedded` with the embedded store, else none, and nobody is blocked then"},
 	{"TIMER_SERVICE_HEADERS", "", "comma-separated headers of the request that sets an `expirationDate`, which come back with the call when the user expires"},
-	{"TIMER_CALLBACK_URL", "", "where a Timer Service over the network reaches this service, such as `http://user-manager`; required then"},
+	{"TIMER_CALLBACK_URL", "", "where a Timer Service over the network reaches this service, such as `http://user-manager`; required then; without `SERVICE_PREFIX`, for what it calls is below `/-/`"},
 	{"TIMER_CALLBACK_SECRET", "", "what its calls are signed with, 24 characters or more; required then, the same for all copies of this service"},
 	{"TIMERS_CRUD_ENDPOINT", "", "path of the collection that the embedded Timer Service keeps its timers in; embedded store: built in; required with `TIMER_SERVICE=embedded` on a remote one"},
 	{"IMPORT_SCHEDULES_EXPIRATION", "false", "imported users are blocked at their `expirationDate` too"},
