@@ -1,7 +1,6 @@
 package users
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -48,25 +47,5 @@ func TestMayLogIn(t *testing.T) {
 		if got := s.mayLogIn(test.user); got != test.want {
 			t.Errorf("%s: mayLogIn(%v) = %v, want %v", what, test.user, got, test.want)
 		}
-	}
-}
-
-func TestRandomPassword(t *testing.T) {
-	t.Parallel()
-	seen := map[string]bool{}
-	for length := range 40 {
-		password := randomPassword(length).Reveal()
-		if want := max(length, MinPasswordLength); len(password) != want {
-			t.Errorf("randomPassword(%d) has %d characters, want %d", length, len(password), want)
-		}
-		for _, kind := range kinds {
-			if !strings.ContainsAny(password, kind) {
-				t.Errorf("randomPassword(%d) has none of %s", length, kind)
-			}
-		}
-		if seen[password] {
-			t.Error("the same password twice")
-		}
-		seen[password] = true
 	}
 }

@@ -10,7 +10,6 @@ import (
 
 	"user-manager/providers"
 	"user-manager/providers/auth0/management"
-	"user-manager/secret"
 	"user-manager/upstream"
 )
 
@@ -71,14 +70,8 @@ func newOf(row map[string]any) providers.NewAccount {
 	texts := textsOf(row)
 	blocked, _ := row["blocked"].(bool)
 	return providers.NewAccount{
-		Key: texts["user_id"], Username: texts["username"], Email: texts["email"], Blocked: blocked, Password: unknownPassword(),
+		Key: texts["user_id"], Username: texts["username"], Email: texts["email"], Blocked: blocked, Password: management.UnknownPassword(),
 	}
-}
-
-// unknownPassword returns a password of 130 bits that has all kinds of characters and no two
-// alike in a row, as the strictest policy of a tenant asks.
-func unknownPassword() secret.Text {
-	return secret.New("a1-" + strings.Join(strings.Split(rand.Text(), ""), "-"))
 }
 
 // textsOf returns those properties of a row that are texts.

@@ -104,30 +104,3 @@ func withoutJobs(statuses []int) http.Handler {
 	})
 	return mux
 }
-
-// TestUnknownPasswords: they have what a policy may ask for.
-func TestUnknownPasswords(t *testing.T) {
-	seen := map[string]bool{}
-	for range 1000 {
-		password := unknownPassword().Reveal()
-		kinds := [4]bool{}
-		for i, c := range []byte(password) {
-			switch {
-			case i > 0 && password[i-1] == c:
-				t.Errorf("%q has two alike in a row", password)
-			case c >= 'a' && c <= 'z':
-				kinds[0] = true
-			case c >= 'A' && c <= 'Z':
-				kinds[1] = true
-			case c >= '0' && c <= '9':
-				kinds[2] = true
-			default:
-				kinds[3] = true
-			}
-		}
-		if kinds != [4]bool{true, true, true, true} || seen[password] || len(password) > 72 {
-			t.Errorf("%q has kinds %v", password, kinds)
-		}
-		seen[password] = true
-	}
-}

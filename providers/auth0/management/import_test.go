@@ -261,27 +261,6 @@ func TestSinglesAreFew(t *testing.T) {
 	}
 }
 
-func TestRandomPassword(t *testing.T) {
-	seen := map[string]bool{}
-	for range 1000 {
-		password := randomPassword().Reveal()
-		if seen[password] || len(password) != passwordLength {
-			t.Fatalf("%d characters, seen before: %v", len(password), seen[password])
-		}
-		seen[password] = true
-		for i, class := range classes {
-			if strings.IndexByte(class, password[i]) < 0 || !strings.ContainsAny(password, class) {
-				t.Errorf("character %d is none of %s", i, class)
-			}
-		}
-		for i := range len(password) - 1 {
-			if password[i] == password[i+1] {
-				t.Error("a character twice in a row")
-			}
-		}
-	}
-}
-
 func BenchmarkFile(b *testing.B) {
 	accounts := many(10000)
 	for chunk := range providers.ImportChunks(accounts, limits) {

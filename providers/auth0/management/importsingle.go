@@ -118,7 +118,7 @@ func (im *importing) update(ctx context.Context, at int, c providers.Change) err
 // makeSingle makes an account that cannot be a row.
 func (im *importing) makeSingle(ctx context.Context, at int) error {
 	a := im.given[at]
-	_, err := im.dir.Create(ctx, providers.NewAccount{Key: a.Key, Username: a.Username, Password: randomPassword(), Blocked: a.Blocked})
+	_, err := im.dir.Create(ctx, providers.NewAccount{Key: a.Key, Username: a.Username, Password: UnknownPassword(), Blocked: a.Blocked})
 	if !errors.Is(err, providers.ErrConflict) {
 		return im.settle(at, err)
 	}
