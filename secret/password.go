@@ -24,7 +24,7 @@ var kinds = [...]string{
 func RandomPassword(length int) Text {
 	for {
 		password := draw(max(length, MinPasswordLength))
-		if hasAllKinds(password) { // more than half of the shortest have
+		if hasAllKinds(password) { // nearly half of the shortest have
 			return New(password)
 		}
 	}
