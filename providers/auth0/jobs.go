@@ -48,43 +48,34 @@ func (j importJobs) start(ctx context.Context, connection string, users []byte, 
 		method: http.MethodPost, path: "/api/v2/jobs/users-imports", route: startRoute, contentType: kind, body: body,
 		excused: func(*answer) bool { return true },
 	}
-	a, err := j.manage(ctx, r)
-	if err != nil {
-		return "", err
-	}
-	job, err := management.JobOf(a.body)
-	if err != nil {
-		return "", upstream.Unanswered(providers.Service, r.route, err)
-	}
-	return job.ID, nil
+	job, err := answered(ctx, j, r, management.JobOf)
+	return job.ID, err
 }
 
 // Status implements [management.Jobs].
 func (j importJobs) Status(ctx context.Context, id string) (management.Job, error) {
 	r := &request{method: http.MethodGet, path: "/api/v2/jobs/" + url.PathEscape(id), route: jobRoute}
-	a, err := j.manage(ctx, r)
-	if err != nil {
-		return management.Job{}, err
-	}
-	job, err := management.JobOf(a.body)
-	if err != nil {
-		return management.Job{}, upstream.Unanswered(providers.Service, r.route, err)
-	}
-	return job, nil
+	return answered(ctx, j, r, management.JobOf)
 }
 
 // Errors implements [management.Jobs].
 func (j importJobs) Errors(ctx context.Context, id string) ([]management.RowError, error) {
 	r := &request{method: http.MethodGet, path: "/api/v2/jobs/" + url.PathEscape(id) + "/errors", route: jobErrorsRoute}
+	return answered(ctx, j, r, management.RowErrorsOf)
+}
+
+// answered makes a call and returns what its answer is, as read reads it.
+func answered[T any](ctx context.Context, j importJobs, r *request, read func(body []byte) (T, error)) (T, error) {
+	var none T
 	a, err := j.manage(ctx, r)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
-	report, err := management.RowErrorsOf(a.body)
+	got, err := read(a.body)
 	if err != nil {
-		return nil, upstream.Unanswered(providers.Service, r.route, err)
+		return none, upstream.Unanswered(providers.Service, r.route, err)
 	}
-	return report, nil
+	return got, nil
 }
 
 // connection returns the id of the configured connection. It is asked for once.
