@@ -83,7 +83,7 @@ func TestEveryFaultAtEveryCallOfATenant(t *testing.T) {
 func TestActivationAtATenant(t *testing.T) {
 	t.Parallel()
 	overConnectionsAnyway(t)
-	n := amount(10_000, 5_000, 1_000)
+	n := amount(10_000, 5_000, 2_000)
 	rowsPerSecond := float64(n) / 500
 	synctest.Test(t, func(t *testing.T) {
 		h := newTenantHarness(t, nil, auth0test.Config{Limits: auth0test.Free(), ImportRate: rowsPerSecond, IndexLag: time.Second})
@@ -107,7 +107,7 @@ func TestActivationAtATenant(t *testing.T) {
 		}
 		least := time.Duration(float64(n) / (2 * rowsPerSecond) * float64(time.Second))
 		most := least * 21 / 20
-		if n < 10_000 { // of so few users the smallest file is a good part
+		if n < 5_000 { // of so few users the smallest file is a good part
 			most += least / 10
 		}
 		if took > most {
