@@ -32,7 +32,6 @@ func newFacadeHarness(t *testing.T, env map[string]string, cfg facadetest.Config
 	h := &harness{t: t, plan: faults.NewPlan(), seen: newPlaceholders(), tenant: auth0test.New(tenant)}
 	cfg.Tenant, cfg.Faults = h.tenant, h.plan
 	facade := facadetest.New(cfg)
-	asItIs := func(p providers.Provider, _ *faults.Plan) providers.Provider { return p }
 	return h.open(vars, service, providers.Settings{Base: crud.InProcess(facade)}, asItIs), facade
 }
 

@@ -86,8 +86,8 @@ const keysRoute = "GET /.well-known/jwks.json"
 var scopes = []string{"read:users", "create:users", "update:users", "delete:users", "read:connections"}
 
 // Ping implements [providers.Pinger]: the tenant answers, its token for the Management API
-// lets the service do what it needs, and there is a connection of the configured name. The call is for the tenant's public keys, which
-// anybody may read.
+// lets the service do what it needs, and there is a connection of the configured name. The
+// call is for the tenant's public keys, which anybody may read.
 func (p *Provider) Ping(ctx context.Context) error {
 	token, err := p.tokens.get(ctx)
 	if err != nil {

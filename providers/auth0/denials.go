@@ -39,7 +39,7 @@ func retryAfter(a *answer) time.Duration {
 	if asked := upstream.ParseRetryAfter(a.header.Get("Retry-After"), a.got); asked > 0 {
 		return asked
 	}
-	said, ok := (&limiter{}).said(a)
+	said, ok := limitsOf(a, skew{})
 	if !ok {
 		return 0
 	}

@@ -26,8 +26,9 @@ type limits struct {
 	asked       bool      // to come back at reset, and not before
 }
 
-// said returns what an answer says of limits. A Retry-After goes before x-ratelimit-reset.
-func (l *limiter) said(a *answer) (limits, bool) {
+// limitsOf returns what an answer says of limits, its times by our clock as far as clock knows
+// the tenant's. A Retry-After goes before x-ratelimit-reset.
+func limitsOf(a *answer, clock skew) (limits, bool) {
 	if a.header.Get("X-Ratelimit-Limit") == "" {
 		return limits{}, false
 	}
@@ -38,7 +39,7 @@ func (l *limiter) said(a *answer) (limits, bool) {
 		return limits{}, false
 	}
 	limit = min(limit, mostLimit)
-	s := limits{limit: limit, left: min(left, limit), reset: l.skew.local(time.Unix(reset, 0))}
+	s := limits{limit: limit, left: min(left, limit), reset: clock.local(time.Unix(reset, 0))}
 	s.reset = a.got.Add(s.reset.Sub(a.got)) // even if our clock is set
 	if asked := upstream.ParseRetryAfter(a.header.Get("Retry-After"), a.got); asked > 0 && a.status == http.StatusTooManyRequests {
 		s.reset, s.asked = a.got.Add(asked), true
@@ -47,8 +48,9 @@ func (l *limiter) said(a *answer) (limits, bool) {
 }
 
 // whose returns the bucket that an answer's headers are about, or nil for one of a single
-// user or address, or for one that is larger than what calls were refused for. Of POST /oauth/token's own limit speak the answers to those grants that
-// no user's limit is looked at for.
+// user or address, or for one that is larger than what calls were refused for. Of POST
+// /oauth/token's own limit speak the answers to those grants that no user's limit is looked at
+// for.
 func (l *limiter) whose(r *request, said limits, refused bool) *bucket {
 	switch {
 	case r.kind == manages:

@@ -118,7 +118,7 @@ func (l *limiter) leave(permits [2]permit, r *request, a *answer, err error, try
 // learn feeds the buckets with what an answer says; mu is held.
 func (l *limiter) learn(permits [2]permit, r *request, a *answer, now time.Time, try int) (pause time.Duration, again bool) {
 	again = isLimit(r, a)
-	said, ok := l.said(a)
+	said, ok := limitsOf(a, l.skew)
 	if !ok {
 		return l.unsaid(permits, r, a, again, now, try)
 	}

@@ -14,8 +14,8 @@ const mailRoute = "POST /dbconnections/change_password"
 // ChangePassword implements [providers.Mailer]. The account is read first: the tenant
 // answers alike for addresses that it does not know. A blocked account gets none, ErrInvalid:
 // a new password may lift its block. One that is in no database has no password: the mail
-// would be for another account with the same address. A job's calls read accounts together; where the address
-// was changed by somebody else a moment ago, no mail may go out.
+// would be for another account with the same address. A job's calls read accounts together;
+// where the address was changed by somebody else a moment ago, no mail may go out.
 func (p *Provider) ChangePassword(ctx context.Context, id string) error {
 	account, err := p.read(ctx, id)
 	if err != nil {

@@ -22,10 +22,7 @@ func init() {
 	})
 }
 
-const (
-	connections  = 64               // calls beyond wait for one
-	usualTimeout = 10 * time.Second // where none is set
-)
+const connections = 64 // calls beyond wait for one
 
 // Provider calls one Auth0 Client. It is safe for use by several goroutines.
 type Provider struct {
@@ -60,9 +57,6 @@ func Open(s providers.Settings) (*Provider, error) {
 		return nil, err
 	}
 	p := &Provider{base: set.base, connection: set.connection, timeout: s.Timeout}
-	if p.timeout <= 0 {
-		p.timeout = usualTimeout
-	}
 	network := upstream.NewNetwork(upstream.NetworkConfig{
 		Service: providers.Service, MaxConnections: connections, Timeout: p.timeout, Log: s.Log, Base: s.Base,
 	})

@@ -81,7 +81,7 @@ func TestOverSockets(t *testing.T) {
 	defer server.Close()
 	open := func() providers.Provider {
 		env := environment(map[string]string{"AUTH_SERVICE": server.URL + "/auth/"})
-		p, err := providers.Open(t.Context(), "auth0Client", providers.Settings{Getenv: env, Log: slog.New(slog.DiscardHandler)})
+		p, err := providers.Open(t.Context(), "auth0Client", providers.Settings{Getenv: env, Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}

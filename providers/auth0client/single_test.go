@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"user-manager/crud"
 	"user-manager/providers"
@@ -41,7 +42,7 @@ func TestOneByOne(t *testing.T) {
 func oneByOne(t *testing.T, statuses []int, codes []string, refused bool) {
 	p, err := Open(providers.Settings{
 		Getenv: func(name string) string { return map[string]string{"AUTH_SERVICE": "auth0-client"}[name] },
-		Log:    slog.New(slog.DiscardHandler), Base: crud.InProcess(withoutJobs(statuses)),
+		Log:    slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Base: crud.InProcess(withoutJobs(statuses)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +71,7 @@ func TestOneByOneCutShort(t *testing.T) {
 	made := withoutJobs([]int{201})
 	p, err := Open(providers.Settings{
 		Getenv: func(name string) string { return map[string]string{"AUTH_SERVICE": "auth0-client"}[name] },
-		Log:    slog.New(slog.DiscardHandler), Base: crud.InProcess(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		Log:    slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Base: crud.InProcess(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			made.ServeHTTP(w, r)
 			stop()
 		})),
