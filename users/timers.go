@@ -156,8 +156,8 @@ func (s *Service) putTimer(ctx context.Context, userID, date, id string) (crud.D
 	return user, ignore(err, crud.ErrNotFound)
 }
 
-// realignTimer gives a user that may have lost its timer another one; and takes the id of
-// a timer off one that does not expire.
+// realignTimer gives a user that may have lost its timer another one, or blocks it if its
+// time has come; and takes the id of a timer off one that does not expire.
 func (s *Service) realignTimer(ctx context.Context, user crud.Document) error {
 	if s.Timers == nil {
 		return nil
@@ -170,6 +170,9 @@ func (s *Service) realignTimer(ctx context.Context, user crud.Document) error {
 	if t.date != "" {
 		if _, err := parseDate(t.date); err != nil {
 			return nil // it is not of ours, and no timer can have it
+		}
+		if s.expired(user) { // the call of another timer would come to settle this again
+			return s.blockExpired(ctx, user)
 		}
 		var err error
 		if t.id, err = s.schedule(ctx, id, t.date); err != nil {
@@ -227,6 +230,19 @@ func expiresAt(user crud.Document, at time.Time) bool {
 // standStill changes nothing. Once it is noted nobody else is at work on the user: it has
 // the date that it has, and is not on the way to another, or back to one.
 var standStill = step{name: "look at user", noted: true, do: func(context.Context) error { return nil }}
+
+// blockExpired does at once what the timer of a user would do that has expired.
+func (s *Service) blockExpired(ctx context.Context, user crud.Document) error {
+	if blocked, _ := user["blocked"].(bool); blocked {
+		return nil
+	}
+	for _, step := range s.expireOrder(user) {
+		if err := step.do(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // markBlocked blocks the user unless it has got another date meanwhile.
 func (s *Service) markBlocked(user crud.Document) step {
