@@ -112,38 +112,46 @@ func TestTimerCallsAnotherCopy(t *testing.T) {
 	}
 }
 
-// TestRegisteredMeanwhile: a user without an account is registered while its creation waits for
-// the last answer, which does not come. What came of it stands, and expires.
+// TestRegisteredMeanwhile: a copy registers a user without an account while its creation by
+// another waits for the last answer, which does not come. What came of it stands, and expires.
 func TestRegisteredMeanwhile(t *testing.T) {
 	t.Parallel()
-	overConnectionsAnyway(t)
-	create := func(h *harness) reply {
-		date := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
-		return h.call("POST", "/users/?postponeAuthUserCreation=true", `{`+annFields+`,"expirationDate":"`+date+`"}`)
-	}
-	last := 0
 	synctest.Test(t, func(t *testing.T) {
-		h := newHarness(t, nil)
-		create(h)
-		for i, call := range h.plan.Calls() {
-			if strings.HasPrefix(call, "CRUD PATCH /users") {
-				last = i + 1
-			}
+		var armed atomic.Bool
+		c := &copies{}
+		timers := c.withTimerService()
+		c.toStore = func(i int, next http.RoundTripper) http.RoundTripper {
+			return watchedStore{next: next, after: func(r *http.Request) error {
+				if i > 0 || r.Method != http.MethodPatch || !strings.HasPrefix(r.URL.Path, "/users") || !armed.CompareAndSwap(true, false) {
+					return nil
+				}
+				<-r.Context().Done()
+				return errCut
+			}}
 		}
-	})
-	synctest.Test(t, func(t *testing.T) {
-		h := newHarness(t, nil)
-		h.plan.ArmDelay(last, time.Hour)
+		c.start(t, 2, 1)
+		defer c.close()
+		armed.Store(true)
 		var beside sync.WaitGroup
-		beside.Go(func() { create(h) })
+		beside.Go(func() {
+			date := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+			got := c.members[0].call("POST", "/users/?postponeAuthUserCreation=true", `{`+annFields+`,"expirationDate":"`+date+`"}`)
+			if got.status != 500 || armed.Load() {
+				t.Errorf("creation = %d %s", got.status, got.body)
+			}
+		})
 		<-time.After(time.Second)
-		h.plan.Heal()
-		h.must("GET", "/users/", "")
-		h.must("POST", "/users/register?sendResetPwdEmail=false", `{"_id":"<id1>","password":"correct horse"}`)
+		c.members[1].must("POST", "/users/register?sendResetPwdEmail=false", `{"_id":"`+c.all("/users")[0]["_id"].(string)+`","password":"correct horse"}`)
 		beside.Wait()
-		h.settle()
-		h.checkPairing()
-		h.running(func() { <-time.After(time.Hour) })
-		h.checkBlocked(true)
+		c.settled()
+		c.checkTogether()
+		<-time.After(time.Hour)
+		timers.Fire(t.Context(), crud.InProcess(c.members[1].handler), time.Now())
+		if user := c.all("/users")[0]; user["blocked"] != true {
+			t.Errorf("user %v is not blocked", user)
+		}
+		if err := c.failClosed(false); err != nil {
+			t.Error(err)
+		}
 	})
 }

@@ -3,12 +3,14 @@ package main
 import (
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"user-manager/rond/rondtest"
 	"user-manager/upstream/faults"
 )
 
@@ -176,5 +178,47 @@ func TestRolesChangedThoughItFails(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestChangedWhileGranted: a user is changed or deleted while the grant of its creation is under
+// way. In the end its account has the roles that it has, and none when it is gone.
+func TestChangedWhileGranted(t *testing.T) {
+	t.Parallel()
+	for how, create := range map[string]func(h *harness){
+		"created": func(h *harness) {
+			h.must("POST", "/users/?sendResetPwdEmail=false", `{`+annFields+`,"roles":["editor"]}`)
+		},
+		"created with id": func(h *harness) {
+			h.must("POST", "/users/with-id", `{"authUserId":"fake|<id2>","userGroup":"customers","roles":["editor"]}`)
+		},
+	} {
+		for change, want := range map[string][]string{`PATCH /users/<id3> {"roles":["boss"]}`: {"boss"}, `DELETE /users/<id3>`: nil} {
+			t.Run(how+", "+change, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					h := newHarness(t, map[string]string{"ROND_ENABLED": "true"})
+					if orphanAccount(h); how == "created" {
+						h.removeAccount("ann@example.com")
+					}
+					h.rond.SetStore(rondtest.Store{Takes: 2 * time.Second})
+					var beside sync.WaitGroup
+					beside.Go(func() { create(h) })
+					<-time.After(time.Second)
+					h.rond.SetStore(rondtest.Store{})
+					h.must("GET", "/users/?_p=_id", "") // <id3>
+					h.mustAll(change)
+					beside.Wait()
+					h.settle()
+					var got []string
+					for _, b := range h.rond.Bindings() {
+						got = append(got, b.Roles...)
+					}
+					if diff := cmp.Diff(want, got); diff != "" {
+						t.Errorf("roles of all bindings (-want +got):\n%s", diff)
+					}
+				})
+			})
+		}
 	}
 }

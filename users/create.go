@@ -63,6 +63,7 @@ func (s *Service) createMarked(ctx context.Context, checked checkedUser) (*creat
 		order = s.createAloneOrder
 	}
 	n := note{Kind: noteCreate, Key: c.account.Key, Names: nameDigests(checked.user)}
+	defer c.hold.end()
 	return c, s.carryOut(ctx, n, nil, order(c))
 }
 
@@ -225,6 +226,7 @@ func (s *Service) CreateWithID(ctx context.Context, fields crud.Document) (strin
 	if err != nil {
 		return "", err
 	}
+	defer a.hold.end()
 	n := note{Kind: noteWithID, AuthUserID: authUserID, Unblock: a.block}
 	if err := s.carryOut(ctx, n, s.stillFree(authUserID), s.adoptOrder(a)); err != nil {
 		return "", err

@@ -19,6 +19,7 @@ type creation struct {
 	account    providers.NewAccount
 	authUserID string       // known once there is an account
 	timer      *timerChange // nil: it needs none
+	hold       hold
 }
 
 func (s *Service) insertUser(c *creation) step {
@@ -26,7 +27,9 @@ func (s *Service) insertUser(c *creation) step {
 		name: "insert user",
 		do: func(ctx context.Context) (err error) {
 			c.user["authUserId"] = c.mark + c.account.Key
-			c.userID, err = s.Users.Insert(ctx, c.user)
+			if c.userID, err = s.Users.Insert(ctx, c.user); err == nil {
+				s.holdOn(ctx, &c.hold, c.userID)
+			}
 			return err
 		},
 		undo: func(ctx context.Context) error { return s.removeMarked(ctx, c.mark, c.account.Key) },

@@ -131,14 +131,15 @@ func (s *Service) settle(ctx context.Context, n *openNote) error {
 	return s.settleLocked(ctx, n)
 }
 
-// lockKeys are the locks that settling n takes, in this order.
+// lockKeys are the locks that settling n takes, in this order: that of the account first, as
+// who makes a user of it takes them.
 func (n note) lockKeys() []string {
 	var keys []string
-	if n.UserID != "" {
-		keys = append(keys, n.UserID)
-	}
 	if n.AuthUserID != "" {
 		keys = append(keys, accountLock(n.AuthUserID))
+	}
+	if n.UserID != "" {
+		keys = append(keys, n.UserID)
 	}
 	return keys
 }

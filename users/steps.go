@@ -79,13 +79,16 @@ type adoption struct {
 	account providers.Account
 	block   bool         // the account is to be blocked, and is not yet
 	timer   *timerChange // nil: it needs none
+	hold    hold
 }
 
 func (s *Service) insertAdopted(a *adoption) step {
 	return step{
 		name: "insert user of account",
 		do: func(ctx context.Context) (err error) {
-			a.userID, err = s.Users.Insert(ctx, a.user)
+			if a.userID, err = s.Users.Insert(ctx, a.user); err == nil {
+				s.holdOn(ctx, &a.hold, a.userID)
+			}
 			return err
 		},
 		undo: func(ctx context.Context) error {

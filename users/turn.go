@@ -45,6 +45,24 @@ func (s *Service) turn(ctx context.Context, id string) (userID string, end func(
 	return id, unlock, nil
 }
 
+// A hold keeps other operations of this process off a user that has just come to be, until
+// the one that made it is over. The zero value holds none.
+type hold struct{ unlock func() }
+
+// holdOn has h hold a user. Others may wait for their turn with it as soon as they see it.
+func (s *Service) holdOn(ctx context.Context, h *hold, userID string) {
+	unlock, err := s.locks.Lock(ctx, userID)
+	if err == nil { // else ctx is over, which that of a step never is
+		h.unlock = unlock
+	}
+}
+
+func (h *hold) end() {
+	if h.unlock != nil {
+		h.unlock()
+	}
+}
+
 // turns is turn for an operation on several users, whose ids are distinct and as the
 // store writes them. Those of which something is left that cannot be settled have a
 // cause. What is left is settled before the turns begin, so that they are not long.
