@@ -37,6 +37,7 @@ type copies struct {
 	toProvider func(copy int, next providers.Provider) providers.Provider
 	// neighbours completes those of a copy; nil: there are no more.
 	neighbours func(cfg config, n *neighbours)
+	called     func(copy int, r *http.Request) // by a timer of its own; nil: no matter
 }
 
 // A member is one of the copies.
@@ -125,7 +126,7 @@ func newCopies(t *testing.T, n int, seed uint64) *copies {
 func (c *copies) start(t *testing.T, n int, seed uint64) {
 	t.Helper()
 	db, err := embedded.Open(t.Context(), embedded.Config{Path: ":memory:", Collections: append(fake.Collections(),
-		embedded.Users("/users"), embedded.Groups("/ums-config"), embedded.Roles("/roles"), embedded.Journal("/journal"), embedded.Jobs("/jobs"))})
+		embedded.Users("/users"), embedded.Groups("/ums-config"), embedded.Roles("/roles"), embedded.Journal("/journal"), embedded.Jobs("/jobs"), embedded.Timers("/timers"))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +198,18 @@ func (c *copies) join(provider providers.Provider, dead *atomic.Bool) {
 	m.stop = stop
 	m.work.Go(func() error { return m.api.users.Run(ctx) })
 	m.work.Go(func() error { return m.api.jobs.Run(ctx) })
+	m.work.Go(func() error { return m.api.timers.run(ctx, c.watch(i, m.handler)) })
 	c.members = append(c.members, m)
+}
+
+// watch returns the handler of a copy as its own timers call it.
+func (c *copies) watch(i int, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c.called != nil {
+			c.called(i, r)
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // close stops the copies, and waits for them.
