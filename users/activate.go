@@ -241,7 +241,7 @@ func (a *activation) try(ctx, callCtx context.Context, label string) (jobs.Outco
 	if err := a.makeAccounts(ctx, callCtx, c); err != nil {
 		return jobs.Outcome{}, err
 	}
-	return jobs.Outcome{ID: label, Result: Inserted}, a.grantAll(callCtx, c)
+	return jobs.Outcome{ID: label, Result: Inserted}, a.completeAll(callCtx, c)
 }
 
 // makeAccounts has the provider make the accounts of a chunk, unless an earlier try of it

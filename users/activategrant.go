@@ -36,24 +36,47 @@ func (c chunk) made() bool {
 func (c chunk) giveUp(problem *jobs.Problem) {
 	for i := range c {
 		user := &c[i]
-		made := user.authUserID != ""
-		if user.problem == nil && !(made && (user.granted || user.roles == nil)) {
-			user.problem, user.open = problem, user.open || made
+		if user.problem == nil && !user.complete {
+			user.problem, user.open = problem, user.open || user.authUserID != ""
 		}
 	}
 }
 
-// grantAll grants their roles to the accounts of a chunk. The error is that it is to be
-// tried again, for those that were not granted theirs.
-func (a *activation) grantAll(ctx context.Context, c chunk) error {
+// completeAll does what is left to do for the accounts of a chunk before they are linked.
+// The error is that it is to be tried again, for those that lack something.
+func (a *activation) completeAll(ctx context.Context, c chunk) error {
 	var g errgroup.Group
 	g.SetLimit(callsAtOnce)
 	for i := range c {
-		if c[i].roles != nil && !c[i].granted && c[i].problem == nil {
-			g.Go(func() error { return upstream.Protect(func() error { return a.grantOne(ctx, &c[i]) }) })
+		user := &c[i]
+		if user.complete || user.problem != nil {
+			continue
+		}
+		if user.complete = user.roles == nil && !a.expiredMeanwhile(*user); !user.complete {
+			g.Go(func() error { return upstream.Protect(func() error { return a.completeOne(ctx, user) }) })
 		}
 	}
 	return g.Wait()
+}
+
+// expiredMeanwhile reports whether an account that was made to log in must not any more. An
+// import takes long, and meanwhile a timer finds its user marked.
+func (a *activation) expiredMeanwhile(c candidate) bool {
+	return !c.account.Blocked && !a.mayLogIn(c.seen)
+}
+
+func (a *activation) completeOne(ctx context.Context, c *candidate) error {
+	var err error
+	if a.expiredMeanwhile(*c) {
+		err = a.setBlocked(ctx, c.authUserID, true)
+		c.account.Blocked = err == nil
+	}
+	if err == nil && c.roles != nil {
+		err = a.grantOne(ctx, c)
+	}
+	c.complete = err == nil
+	c.open = c.open || err != nil // the account is there
+	return err
 }
 
 // grantOne grants its roles to an account. If an earlier try may have granted them already,
@@ -65,8 +88,6 @@ func (a *activation) grantOne(ctx context.Context, c *candidate) error {
 	}
 	ctx, doubt := upstream.WithDoubt(ctx)
 	err := grant(ctx, c.authUserID, c.roles)
-	c.granted = err == nil
-	c.open = c.open || err != nil // the account is there
 	c.doubtful = c.doubtful || doubt.Raised() || err != nil && !upstream.Refused(err)
 	return err
 }

@@ -21,8 +21,8 @@ type candidate struct {
 	account    providers.NewAccount
 	open       bool     // a call that was to make the account had no clear answer
 	roles      []string // that the account is to be granted; nil: none
-	granted    bool     // it is
 	doubtful   bool     // it may be granted them once more, late
+	complete   bool     // the account is as it is to be, and needs only to be linked
 	authUserID string   // once the account is made
 	problem    *jobs.Problem
 }
