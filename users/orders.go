@@ -11,11 +11,12 @@ import (
 //   - Fail closed. What keeps a user from logging in comes first at the provider and
 //     then in the store; what lets a user in comes first in the store and then at the
 //     provider. So between two steps no account can log in whose user may not.
-//   - Each step says how it is undone (creation.go, steps.go); carryOut (sequence.go)
-//     undoes in reverse. A step that cannot be undone comes last, or nothing behind it
-//     can fail for good.
+//   - Each step says how it is undone (steps.go, creation.go, patchsteps.go, roles.go,
+//     timers.go); carryOut (sequence.go) undoes in reverse. A step that cannot be undone
+//     comes last, or nothing behind it can fail for good.
 //   - Roles are granted to an account that has its user, and taken off one that still has
-//     it. A timer is scheduled before its user has the date, unless the user is new.
+//     it; only an activation grants them before. A timer is scheduled before its user has the
+//     date, unless the user is new.
 
 // createOrder: the user, the account, then the account's id into the user; its roles, and
 // its timer.
