@@ -31,7 +31,7 @@ func (g *group) check(user crud.Document) error {
 // without the values.
 func (g *group) problems(user crud.Document) []string {
 	own := withoutOwn(user)
-	result := g.schema.ValidateMap(own)
+	result := g.validate(own)
 	if result.IsValid() {
 		return nil
 	}
@@ -43,6 +43,30 @@ func (g *group) problems(user crud.Document) []string {
 		found = append(found[:maxProblems], fmt.Sprintf("and %d more", more))
 	}
 	return found
+}
+
+func (g *group) validate(own map[string]any) *jsonschema.EvaluationResult {
+	if g.hasPatterns {
+		g.alone.Lock()
+		defer g.alone.Unlock()
+	}
+	return g.schema.ValidateMap(own)
+}
+
+// hasPatterns reports whether a schema, or a part of it, may have one of the keywords pattern
+// and patternProperties.
+func hasPatterns(value any) bool {
+	switch value := value.(type) {
+	case map[string]any:
+		for name, below := range value {
+			if name == "pattern" || name == "patternProperties" || hasPatterns(below) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(value, hasPatterns)
+	}
+	return false
 }
 
 // collect appends to found what the leaves of result say, each with its field: what

@@ -25,8 +25,12 @@ type group struct {
 	// accountsDisabled: the group's users get no account.
 	accountsDisabled bool
 	schema           *jsonschema.Schema
-	cells            *csvimport.Schema // how a CSV file's cells are read
-	dates            []string          // fields that are declared to be dates without a time
+	// alone is held while a user is held against a schema that has patterns: the library
+	// compiles them as it goes, and two at once would end the process.
+	alone       sync.Mutex
+	hasPatterns bool
+	cells       *csvimport.Schema // how a CSV file's cells are read
+	dates       []string          // fields that are declared to be dates without a time
 }
 
 // groups reads groups from the store and keeps their compiled schemas.
@@ -134,6 +138,7 @@ func compileGroup(name string, config crud.Document) (*group, error) {
 		name:             name,
 		accountsDisabled: disabled,
 		schema:           schema,
+		hasPatterns:      hasPatterns(definition),
 		cells:            csvimport.NewSchema(withStandardTypes(definition)),
 		dates:            dateFields(definition),
 	}, nil
