@@ -124,7 +124,7 @@ func TestEveryFaultWhileRolesChange(t *testing.T) {
 var inNeighbours = density{23, 101, 401}
 
 // rolesTold is what an error says of the roles.
-var rolesTold = regexp.MustCompile(`\(the user (has no roles, as before|has no roles any more|has its (?:roles of before|new roles): ([^)]*)|may have no roles until Rönd can be reached)\)`)
+var rolesTold = regexp.MustCompile(`\(the user (has no roles, as before|has no roles any more|has its (?:roles of before|new roles): ([^)]*)|may have no roles until Rönd can be reached, and has its new ones then: ([^)]*)|may have its roles until Rönd can be reached, and has none then)\)`)
 
 // lookAtRoles holds what the error of a change says of the roles against what is granted.
 // Where it says nothing, these are those of before.
@@ -134,7 +134,13 @@ func lookAtRoles(before ...string) func(h *harness, first reply) {
 		told := rolesTold.FindStringSubmatch(first.body)
 		want := before
 		switch {
-		case first.status < 300 || told != nil && strings.HasPrefix(told[1], "may"):
+		case first.status < 300:
+			return
+		case told != nil && strings.HasPrefix(told[1], "may"): // what is to come is what the user says
+			user := h.all("/users")[0]
+			if roles := fmt.Sprint(user["roles"]); told[3] != "" && roles != fmt.Sprint(strings.Split(told[3], ", ")) || told[3] == "" && roles != "[]" && roles != "<nil>" {
+				h.t.Errorf("%d %s, but the user has %s", first.status, first.body, roles)
+			}
 			return
 		case told != nil && told[2] != "":
 			want = strings.Split(told[2], ", ")

@@ -238,7 +238,7 @@ func (s *Service) CreateWithID(ctx context.Context, fields crud.Document) (strin
 func (s *Service) planAdoption(ctx context.Context, user crud.Document, authUserID string) (*adoption, error) {
 	left := func(n note) bool { return n.Kind == noteWithID && n.AuthUserID == authUserID }
 	for _, n := range s.journal.settleable(true, left) {
-		if ignore(s.settleLocked(ctx, n), errHeld) != nil {
+		if ignoreMinor(s.settleLocked(ctx, n)) != nil {
 			return nil, refuse(ErrConflict, "authUserId: an earlier request for this account is not settled yet; try again")
 		}
 	}

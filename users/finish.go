@@ -1,6 +1,7 @@
 package users
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,14 +64,14 @@ func (s *Service) completeCreation(ctx context.Context, n note, user crud.Docume
 	return s.noteChange(ctx, user, n)
 }
 
-// removeWithRoles removes an account that nobody knows, and what it was granted.
+// removeWithRoles removes an account that nobody knows, and what it was granted: the account
+// also when that cannot be revoked now.
 func (s *Service) removeWithRoles(ctx context.Context, authUserID string) error {
+	var revoked error
 	if s.Rond != nil && authUserID != "" {
-		if err := s.revoke(ctx, authUserID); err != nil {
-			return err
-		}
+		revoked = s.revoke(ctx, authUserID)
 	}
-	return s.removeAccount(ctx, authUserID)
+	return cmp.Or(s.removeAccount(ctx, authUserID), revoked)
 }
 
 // forgetWithRoles takes the id of an account that is gone off its user, and what it was

@@ -70,6 +70,10 @@ type openNote struct {
 	lost     bool   // another process has taken it over while an operation was at work
 	running  bool   // an operation of this process is at work on it
 	settled  bool   // user and account are as they should be, as far as could be seen
+	// restDone: the roles and the timer are as the user says, unless something comes late.
+	// restTried is when they could last not be made so.
+	restDone  bool
+	restTried time.Time
 	// lookFrom is when a note that stays open long is to be settled again.
 	lookFrom time.Time
 	// settleFrom is when who made the note is surely not at work any more.
@@ -341,6 +345,32 @@ func (j *journal) claim(n *openNote) bool {
 	}
 	n.running = true
 	return true
+}
+
+// left notes of an operation that is over whether it has left nothing half done.
+func (j *journal) left(n *openNote, whole bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	n.restDone = whole
+}
+
+// restDue reports whether settling n is to set its roles and timer anew: not when that has
+// been done and nothing more can have come, nor when it could not be done a moment ago. owed
+// says that it has to be done yet.
+func (j *journal) restDue(n *openNote, certain bool) (due, owed bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	owed = certain || !n.restDone
+	return owed && j.now().Sub(n.restTried) >= settleEvery, owed
+}
+
+// rested notes whether the roles and the timer of n could be set anew.
+func (j *journal) rested(n *openNote, done bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if n.restDone = done; !done {
+		n.restTried = j.now()
+	}
 }
 
 // settled notes whether user and account of n are as they should be. late says that a call

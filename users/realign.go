@@ -3,15 +3,28 @@ package users
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"user-manager/crud"
 	"user-manager/providers"
 )
 
+// errRest: user and account are settled, but the roles or the timer not yet. That keeps no
+// other operation from beginning: who is to be blocked can be, also while Rönd or the Timer
+// Service cannot be reached.
+var errRest = errors.New("the roles or the timer are not set anew yet")
+
 // realignRest sets anew what else the operation of a note concerns: the roles of the
-// user's account, and its timer.
+// user's account, and its timer. Its errors are errRest.
 func (s *Service) realignRest(ctx context.Context, n note, user crud.Document) error {
+	if err := s.setRest(ctx, n, user); err != nil {
+		return fmt.Errorf("%w: %w", errRest, err)
+	}
+	return nil
+}
+
+func (s *Service) setRest(ctx context.Context, n note, user crud.Document) error {
 	if id := accountID(user); n.Roles && s.Rond != nil && id != "" {
 		if err := s.setRoles(ctx, id, rolesOf(user)); err != nil {
 			return err

@@ -85,15 +85,18 @@ func (r *roleChange) outcome(err error) error {
 	if err == nil || r == nil || !r.touched {
 		return err
 	}
-	return &RolesError{Err: err, Roles: r.now, Known: r.known, Changed: !slices.Equal(r.now, r.before)}
+	if !r.known {
+		return &RolesError{Err: err, Roles: r.after}
+	}
+	return &RolesError{Err: err, Roles: r.now, Known: true, Changed: !slices.Equal(r.now, r.before)}
 }
 
 // A RolesError is an operation that failed when the roles of a user were changed or to be
 // changed.
 type RolesError struct {
 	Err error
-	// Roles are those that the user has now, if they are Known. Otherwise they are set
-	// right as soon as that can be done.
+	// Roles are those that the user has now, if they are Known. Otherwise it may have none
+	// now, and has these as soon as Rönd can be reached, without a further call.
 	Roles []string
 	Known bool
 	// Changed says that they are not those of before: what failed was behind them, and could
@@ -104,8 +107,10 @@ type RolesError struct {
 // Error is that of the failure, and which roles the user has now.
 func (e *RolesError) Error() string {
 	switch {
+	case !e.Known && len(e.Roles) == 0:
+		return fmt.Sprintf("%v (the user may have its roles until Rönd can be reached, and has none then)", e.Err)
 	case !e.Known:
-		return fmt.Sprintf("%v (the user may have no roles until Rönd can be reached)", e.Err)
+		return fmt.Sprintf("%v (the user may have no roles until Rönd can be reached, and has its new ones then: %s)", e.Err, strings.Join(e.Roles, ", "))
 	case e.Changed && len(e.Roles) == 0:
 		return fmt.Sprintf("%v (the user has no roles any more)", e.Err)
 	case e.Changed:

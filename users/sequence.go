@@ -43,7 +43,7 @@ type step struct {
 // all the same: each call has its own limit, and the number of calls does too.
 func (s *Service) carryOut(ctx context.Context, n note, unchanged func(context.Context) error, steps []step) error {
 	if !slices.ContainsFunc(steps, func(st step) bool { return st.noted }) {
-		_, err := s.doSteps(context.WithoutCancel(ctx), steps)
+		_, _, err := s.doSteps(context.WithoutCancel(ctx), steps)
 		return err
 	}
 	n.Roles = slices.ContainsFunc(steps, func(st step) bool { return st.roles })
@@ -54,13 +54,14 @@ func (s *Service) carryOut(ctx context.Context, n note, unchanged func(context.C
 	}
 	defer s.journal.leave(open) // matters only while the note is open
 	ctx, doubt := upstream.WithDoubt(context.WithoutCancel(ctx))
-	certain := true
+	certain, whole := true, true
 	if unchanged != nil {
 		err = unchanged(ctx)
 	}
 	if err == nil {
-		certain, err = s.doSteps(ctx, steps)
+		certain, whole, err = s.doSteps(ctx, steps)
 	}
+	s.journal.left(open, whole)
 	if certain && !doubt.Raised() {
 		s.closeNote(ctx, open)
 	} else if err := s.journal.letGo(ctx, open, false); err != nil {
@@ -72,18 +73,19 @@ func (s *Service) carryOut(ctx context.Context, n note, unchanged func(context.C
 	return err
 }
 
-// doSteps does steps in order, and undoes them when one fails. It reports whether nothing
-// of them can take effect any more that has not, or is undone.
-func (s *Service) doSteps(ctx context.Context, steps []step) (certain bool, err error) {
+// doSteps does steps in order, and undoes them when one fails. It reports whether all of
+// them are done, or undone, by now, and whether that is certain: nothing of them can take
+// effect any more that has not.
+func (s *Service) doSteps(ctx context.Context, steps []step) (certain, whole bool, err error) {
 	for i, step := range steps {
 		if err := step.do(ctx); upstream.Refused(err) || errors.Is(err, errChanged) {
-			return s.undo(ctx, steps[:i], true), err
+			whole = s.undo(ctx, steps[:i], true)
+			return whole, whole, err
 		} else if err != nil {
-			s.undo(ctx, steps[:i+1], false)
-			return false, err
+			return false, s.undo(ctx, steps[:i+1], false), err
 		}
 	}
-	return true, nil
+	return true, true, nil
 }
 
 // undo takes back steps in reverse and reports whether all were. certain says that

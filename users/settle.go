@@ -144,8 +144,8 @@ func (n note) lockKeys() []string {
 func accountLock(authUserID string) string { return "account " + authUserID }
 
 // settleLocked settles a note whose user nobody else of this process is at work on; its
-// error is why that cannot be done yet, errHeld when another process is at work on it. The
-// note is closed if nothing can come late any more.
+// error is why that cannot be done yet, errHeld when another process is at work on it and
+// errRest when only roles or a timer are missing. The note is closed if nothing can come late any more.
 func (s *Service) settleLocked(ctx context.Context, n *openNote) error {
 	if !s.journal.claim(n) {
 		return nil // somebody did, or does
@@ -163,7 +163,7 @@ func (s *Service) settleLocked(ctx context.Context, n *openNote) error {
 	certain := s.journal.certain(n) // before the look: what comes during it is not seen
 	ctx, doubt := upstream.WithDoubt(ctx)
 	if err == nil {
-		err = upstream.Protect(func() error { return s.finishOrUndo(ctx, n.note, certain) })
+		err = upstream.Protect(func() error { return s.finishNote(ctx, n, certain) })
 	}
 	late := doubt.Raised() || isOpen(err)
 	s.journal.settled(n, err == nil, late)
@@ -175,7 +175,23 @@ func (s *Service) settleLocked(ctx context.Context, n *openNote) error {
 		s.Log.InfoContext(ctx, "operation settled", "kind", n.Kind)
 		return nil
 	}
-	return errors.Join(err, s.journal.letGo(ctx, n, err == nil))
+	return errors.Join(err, s.journal.letGo(ctx, n, err == nil || errors.Is(err, errRest)))
+}
+
+// finishNote is finishOrUndo for a note of the journal. When all but the roles or the timer
+// could be settled its error is errRest.
+func (s *Service) finishNote(ctx context.Context, n *openNote, certain bool) error {
+	due, owed := s.journal.restDue(n, certain)
+	what := n.note
+	what.Roles, what.Timer = what.Roles && due, what.Timer && due
+	err := s.finishOrUndo(ctx, what, certain)
+	switch {
+	case due && (err == nil || errors.Is(err, errRest)):
+		s.journal.rested(n, err == nil)
+	case err == nil && owed:
+		return errRest
+	}
+	return err
 }
 
 // isOpen reports whether err is of a call that may take effect yet.

@@ -88,7 +88,7 @@ func (s *Service) clear(ctx context.Context, subject string) error {
 	if open == nil {
 		return nil
 	}
-	if err := ignore(s.settleLocked(ctx, open), errHeld); err != nil {
+	if err := ignoreMinor(s.settleLocked(ctx, open)); err != nil {
 		return notSettled(err)
 	}
 	return nil
@@ -200,7 +200,7 @@ func (s *Service) takenOver(ctx context.Context, n note) error {
 	defer s.journal.leave(open)
 	err = s.finishOrUndo(ctx, n, false)
 	s.journal.settled(open, err == nil, isOpen(err))
-	if err := errors.Join(err, s.journal.letGo(ctx, open, err == nil)); err != nil {
+	if err := errors.Join(err, s.journal.letGo(ctx, open, err == nil || errors.Is(err, errRest))); err != nil {
 		s.Log.WarnContext(ctx, "operation not settled yet", "kind", n.Kind, "err", err)
 	}
 	return errHeld

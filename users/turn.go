@@ -2,7 +2,6 @@ package users
 
 import (
 	"context"
-	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -27,6 +26,11 @@ func notSettled(cause error) error {
 	return &unsettledError{refuse(ErrConflict, "an earlier change of this user is not settled yet; try again"), cause}
 }
 
+// ignoreMinor returns why a note could not be settled unless that keeps no other operation
+// from beginning: another process is at work on it, which the journal tells, or only roles or a
+// timer are missing.
+func ignoreMinor(err error) error { return ignore(ignore(err, errHeld), errRest) }
+
 // turn makes an operation on the user with the given id wait for its turn, and settles
 // what an earlier one on the user left. It returns the id as the store writes it and the
 // function that ends the turn. When something cannot be settled it is [ErrConflict].
@@ -37,7 +41,7 @@ func (s *Service) turn(ctx context.Context, id string) (userID string, end func(
 		return "", nil, err
 	}
 	for _, n := range s.journal.settleable(true, func(n note) bool { return n.UserID == id }) {
-		if err := s.settleLocked(ctx, n); err != nil && !errors.Is(err, errHeld) {
+		if err := ignoreMinor(s.settleLocked(ctx, n)); err != nil {
 			unlock()
 			return "", nil, notSettled(err)
 		}
@@ -77,7 +81,7 @@ func (s *Service) turns(ctx context.Context, ids []string) (unsettled map[string
 		if ctx.Err() != nil {
 			return nil, nil, context.Cause(ctx)
 		}
-		if cause = ignore(s.settle(ctx, n), errHeld); cause != nil {
+		if cause = ignoreMinor(s.settle(ctx, n)); cause != nil {
 			break // the others would most likely fail alike, and each may take its time
 		}
 	}
@@ -88,7 +92,7 @@ func (s *Service) turns(ctx context.Context, ids []string) (unsettled map[string
 	unsettled = map[string]error{}
 	for _, n := range s.journal.settleable(false, concerns) {
 		if cause == nil { // it came to be meanwhile
-			cause = ignore(s.settleLocked(ctx, n), errHeld)
+			cause = ignoreMinor(s.settleLocked(ctx, n))
 		}
 		if cause != nil {
 			unsettled[n.UserID] = cause

@@ -65,7 +65,7 @@ func (r *runner) fireOne(l lease, e entry) {
 		return
 	}
 	pause := pauseAfter(e.FailureCount, asked)
-	r.log.WarnContext(r.steady, "timer's call failed", "timer", e.ID, "failures", e.FailureCount+1, "pause", pause, "err", err)
+	r.log.WarnContext(r.steady, "timer's call failed", "timer", e.ID, "failures", e.FailureCount+1, "pause", pause.String(), "err", err)
 	dueAt := r.now() + pause.Milliseconds()
 	r.settle(l, e, later(dueAt, crud.Document{"failureCount": e.FailureCount + 1}))
 	r.wakeBefore(dueAt)
