@@ -100,6 +100,9 @@ func TestEveryFaultWhileDatesChange(t *testing.T) {
 	t.Parallel()
 	for where, with := range timerServices {
 		for i, o := range dateOperations(farDate, afterAll) {
+			if leftOut(i + 1) {
+				continue
+			}
 			t.Run(where+", "+o.name, func(t *testing.T) {
 				t.Parallel()
 				with(o).tryFaults(t, inNeighbours.picked(i+len(where)))
@@ -116,6 +119,9 @@ func TestEveryFaultBeforeADate(t *testing.T) {
 	for where, with := range timerServices {
 		for when, dates := range map[string][2]string{"far": {farDate, afterAll}, "soon": {soonDate, laterDate}, "sooner": {laterDate, soonDate}} {
 			for i, o := range dateOperations(dates[0], dates[1]) {
+				if leftOut(i + len(when)) {
+					continue
+				}
 				t.Run(where+", "+when+", "+o.name, func(t *testing.T) {
 					t.Parallel()
 					with(o).tryDates(t, inNeighbours.picked(i+len(where+when)))
@@ -244,7 +250,7 @@ func (o operation) tryFirings(t *testing.T) {
 		o.request(h)
 		calls = h.plan.Calls()
 	})
-	picked := inRequests.picked(len(o.name))
+	picked := inJobs.picked(len(o.name))
 	for n := range min(len(calls), 24) { // later ones look for timers that there are not
 		for _, c := range slices.Concat(dateFaults(n+1), faultCases(n+1)) {
 			if picked() {
