@@ -63,7 +63,8 @@ func TestManyMails(t *testing.T) {
 					if got := len(tenant.Mails()); got != len(ids) {
 						t.Errorf("%d mails went out, want %d", got, len(ids))
 					}
-					most := freePlan(limits.Continuous, len(ids), rate)*120/100 + 5*time.Second // of which looks take some: most runs need a tenth more, one in fifty a sixth
+					// looks take some: most runs need a tenth more than the limits, one in fifty a sixth
+					most := freePlan(limits.Continuous, len(ids), rate)*120/100 + 5*time.Second
 					if took > most {
 						t.Errorf("it took %v, want %v at most", took, most)
 					}
