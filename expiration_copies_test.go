@@ -124,7 +124,7 @@ func TestTimersOfTwoCopies(t *testing.T) {
 func TestTimersOfACopyGone(t *testing.T) {
 	overConnectionsAnyway(t)
 	t.Parallel()
-	for seed := range amount(40, 6, 2) {
+	for seed := range amount(40, 6, 1) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -151,7 +151,7 @@ func TestTimersOfACopyGone(t *testing.T) {
 func TestTwoCopiesWithNeighbours(t *testing.T) {
 	overConnectionsAnyway(t)
 	t.Parallel()
-	for seed := range amount(60, 12, 3) {
+	for seed := range amount(60, 12, 2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { copiesWithNeighbours(t, uint64(seed)) })

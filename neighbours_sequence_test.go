@@ -21,7 +21,7 @@ func TestRandomSequencesWithNeighbours(t *testing.T) {
 			o := with(operation{}).with(rond)
 			t.Run(where+", "+how, func(t *testing.T) {
 				t.Parallel()
-				for seed := range amount(300, depending(50, 15), 6) {
+				for seed := range amount(300, depending(40, 15), 3) {
 					t.Run(fmt.Sprint(seed), func(t *testing.T) {
 						synctest.Test(t, func(t *testing.T) { neighboursSequence(t, o, rand.New(rand.NewPCG(uint64(seed), 31))) })
 					})
