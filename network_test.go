@@ -189,7 +189,7 @@ func depending[T any](inProcess, overConnections T) T {
 
 // forgotten is after how long a mark that no note speaks of is taken off: over connections
 // another process might be at work on it at first.
-func forgotten() time.Duration { return depending(6*time.Minute, 12*time.Minute) }
+func forgotten() time.Duration { return depending(6*time.Minute, 15*time.Minute) }
 
 // upstreamsClosed is what the check-up says besides when the service meets its store over
 // the network.
