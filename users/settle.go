@@ -145,7 +145,8 @@ func accountLock(authUserID string) string { return "account " + authUserID }
 
 // settleLocked settles a note whose user nobody else of this process is at work on; its
 // error is why that cannot be done yet, errHeld when another process is at work on it and
-// errRest when only roles or a timer are missing. The note is closed if nothing can come late any more.
+// errRest when only roles or a timer are missing. The note is closed if nothing can come
+// late any more.
 func (s *Service) settleLocked(ctx context.Context, n *openNote) error {
 	if !s.journal.claim(n) {
 		return nil // somebody did, or does

@@ -114,7 +114,7 @@ func (r *runner) settle(l lease, e entry, change crud.Document) {
 		if err == nil {
 			return
 		}
-		if time.Since(l.since)+writeAgain >= killAfter || !sleep(r.life, writeAgain) {
+		if time.Since(l.since)+writeAgain >= killAfter || upstream.Wait(r.life, writeAgain) != nil {
 			r.log.WarnContext(r.steady, "outcome of a timer's call not written: it is made again", "timer", e.ID, "err", err)
 			return
 		}

@@ -58,7 +58,7 @@ func (r *runner) take(ids []string) (lease, error) {
 		if l.timers, err = r.list(r.steady, q); err == nil {
 			return l, nil
 		}
-		if time.Since(l.since) >= startFor || !sleep(r.life, askAgain) {
+		if time.Since(l.since) >= startFor || upstream.Wait(r.life, askAgain) != nil {
 			return lease{}, err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"user-manager/crud"
+	"user-manager/upstream"
 )
 
 const (
@@ -44,7 +45,7 @@ func (s *Service) Run(ctx context.Context, deliver http.RoundTripper) error {
 	})
 	g.Go(func() error {
 		<-ctx.Done()
-		sleep(life, grace)
+		_ = upstream.Wait(life, grace)
 		end()
 		return nil
 	})
@@ -141,16 +142,4 @@ func (r *runner) upcoming(ctx context.Context, now int64) (due []string, next in
 		due = append(due, e.ID)
 	}
 	return due, next, err
-}
-
-// sleep returns after d, or when ctx is done; then it returns false.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

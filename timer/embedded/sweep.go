@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"user-manager/crud"
+	"user-manager/upstream"
 )
 
 const (
@@ -22,7 +23,7 @@ func (s *Service) sweepAll(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "remove old timers", "err", err)
 		}
-		if !sleep(ctx, sweepEvery) {
+		if upstream.Wait(ctx, sweepEvery) != nil {
 			return
 		}
 	}
