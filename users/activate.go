@@ -12,6 +12,7 @@ import (
 
 	"user-manager/jobs"
 	"user-manager/providers"
+	"user-manager/secret"
 	"user-manager/upstream"
 )
 
@@ -300,7 +301,7 @@ var errIncomplete = errors.New("the provider's import does not say what became o
 // makeOne makes one account, or finds that an earlier try has made it.
 func (a *activation) makeOne(ctx context.Context, c *candidate) error {
 	account := c.account
-	account.Password = randomPassword(a.PasswordLength)
+	account.Password = secret.RandomPassword(a.PasswordLength)
 	made, err := a.provider.Create(ctx, account)
 	if errors.Is(err, providers.ErrConflict) {
 		found, findErr := a.provider.Find(ctx, account)

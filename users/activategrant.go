@@ -5,21 +5,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"user-manager/crud"
 	"user-manager/jobs"
 	"user-manager/upstream"
 )
 
 // The roles of users that are activated are granted before they are linked to their
 // accounts: from then on the activation has nothing more to do with them.
-
-// granted returns the roles that a user's account is to be granted; nil for none.
-func (s *Service) granted(user crud.Document) []string {
-	if !s.grantsTo(user) {
-		return nil
-	}
-	return rolesOf(user)
-}
 
 // made reports whether it is known of each user what came of its account.
 func (c chunk) made() bool {
@@ -97,8 +88,7 @@ func (a *activation) grantOne(ctx context.Context, c *candidate) error {
 func (a *activation) noteGrant(ctx context.Context, c candidate) {
 	open, err := a.Service.begin(ctx, note{Kind: noteChange, UserID: c.userID, AuthUserID: c.authUserID, Roles: true})
 	if err == nil {
-		err = a.journal.letGo(ctx, open, false)
-		a.journal.leave(open)
+		err = a.leaveOpen(ctx, open)
 	} else {
 		a.journal.adopt(a.noteOf(c), 0)
 	}

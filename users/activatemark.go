@@ -72,7 +72,7 @@ func (a *activation) sort(ctx context.Context, ids []string) (sorted, error) {
 	var free chunk
 	for id, as := range asked {
 		user := users[id]
-		c := candidate{asked: as, userID: id, seen: pickFields(user, a.makingFields()), roles: a.granted(user), account: a.newAccount(id, user)}
+		c := candidate{asked: as, userID: id, seen: pickFields(user, a.makingFields()), roles: a.rolesToGrant(user), account: a.newAccount(id, user)}
 		if err := busy[id]; err != nil && user != nil {
 			found.open, found.cause = append(found.open, as), err
 			continue

@@ -39,7 +39,7 @@ func (s *Service) Create(ctx context.Context, fields crud.Document, opts CreateO
 	if err != nil {
 		return Created{}, err
 	}
-	if checked.alone && s.timerOf(checked.user) == nil {
+	if checked.alone && s.retimed(nil, checked.user) == nil {
 		id, err := s.insertAlone(context.WithoutCancel(ctx), checked.user)
 		return Created{ID: id}, err
 	}
@@ -57,7 +57,7 @@ func (s *Service) Create(ctx context.Context, fields crud.Document, opts CreateO
 // createMarked makes a user that takes several steps.
 func (s *Service) createMarked(ctx context.Context, checked checkedUser) (*creation, error) {
 	c := s.newCreation(creatingMark, checked.user, checked.password)
-	c.user, c.timer = maps.Clone(checked.user), s.timerOf(checked.user)
+	c.user, c.timer = maps.Clone(checked.user), s.retimed(nil, checked.user)
 	order := s.createOrder
 	if checked.alone {
 		order = s.createAloneOrder
@@ -123,7 +123,7 @@ func checkAccountName(user crud.Document) error {
 // newCreation plans an account for user, under a key of its own.
 func (s *Service) newCreation(mark string, user crud.Document, password secret.Text) *creation {
 	if s.RandomPassword || password.IsZero() {
-		password = randomPassword(s.PasswordLength)
+		password = secret.RandomPassword(s.PasswordLength)
 	}
 	return &creation{
 		mark: mark,
@@ -261,7 +261,7 @@ func (s *Service) planAdoption(ctx context.Context, user crud.Document, authUser
 	if account.Blocked && s.mayLogIn(user) {
 		return nil, refuse(ErrInvalid, "blocked: the account is blocked; create the user blocked and unblock it then")
 	}
-	return &adoption{user: user, account: account, block: !s.mayLogIn(user) && !account.Blocked, timer: s.timerOf(user)}, nil
+	return &adoption{user: user, account: account, block: !s.mayLogIn(user) && !account.Blocked, timer: s.retimed(nil, user)}, nil
 }
 
 // checkFree refuses an account that has a user.

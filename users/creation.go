@@ -173,7 +173,7 @@ func (s *Service) markAgain(ctx context.Context, c *creation) error {
 		if n, err := s.Users.PatchAll(ctx, alone, set("authUserId", undone)); n > 0 || err != nil {
 			return err
 		}
-		if _, err := s.Users.First(ctx, crud.Query{Filter: crud.Document{"_id": c.userID}, States: crud.AllStates}); err != nil {
+		if _, err := s.findByID(ctx, c.userID); err != nil {
 			return ignore(err, crud.ErrNotFound)
 		}
 		return errNotUndoable

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -116,9 +115,5 @@ func intoStruct(doc crud.Document, to any) error {
 // withoutOwn returns the user as its group's schema sees it: without the fields of
 // the store and of this service.
 func withoutOwn(user crud.Document) crud.Document {
-	own := maps.Clone(user)
-	for _, field := range slices.Concat(storeFields, reservedFields) {
-		delete(own, field)
-	}
-	return own
+	return without(user, slices.Concat(storeFields, reservedFields)...)
 }

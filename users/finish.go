@@ -67,20 +67,15 @@ func (s *Service) completeCreation(ctx context.Context, n note, user crud.Docume
 // removeWithRoles removes an account that nobody knows, and what it was granted: the account
 // also when that cannot be revoked now.
 func (s *Service) removeWithRoles(ctx context.Context, authUserID string) error {
-	var revoked error
-	if s.Rond != nil && authUserID != "" {
-		revoked = s.revoke(ctx, authUserID)
-	}
+	revoked := s.revoke(ctx, authUserID)
 	return cmp.Or(s.removeAccount(ctx, authUserID), revoked)
 }
 
 // forgetWithRoles takes the id of an account that is gone off its user, and what it was
 // granted.
 func (s *Service) forgetWithRoles(ctx context.Context, authUserID string) error {
-	if s.Rond != nil {
-		if err := s.revoke(ctx, authUserID); err != nil {
-			return err
-		}
+	if err := s.revoke(ctx, authUserID); err != nil {
+		return err
 	}
 	return s.forgetAccount(ctx, authUserID)
 }
@@ -94,7 +89,7 @@ func (s *Service) settleAdoption(ctx context.Context, n note, certain bool) erro
 	case !errors.Is(err, crud.ErrNotFound) || !certain:
 		return ignore(err, crud.ErrNotFound)
 	}
-	if n.Roles && s.Rond != nil {
+	if n.Roles {
 		if err := s.revoke(ctx, n.AuthUserID); err != nil {
 			return err
 		}
@@ -115,6 +110,11 @@ func (s *Service) noteChange(ctx context.Context, user crud.Document, of note) e
 	if err != nil {
 		return err
 	}
+	return s.leaveOpen(ctx, open)
+}
+
+// leaveOpen leaves a note to be settled.
+func (s *Service) leaveOpen(ctx context.Context, open *openNote) error {
 	defer s.journal.leave(open)
 	return s.journal.letGo(ctx, open, false)
 }
@@ -123,8 +123,7 @@ func (s *Service) noteChange(ctx context.Context, user crud.Document, of note) e
 // began: one that was changed since has become something else's business. While both
 // are there, nothing was done yet, and the user gets back what was taken from it before.
 func (s *Service) finishDeletion(ctx context.Context, n note) error {
-	// a list, whose emptiness cannot be mistaken for another kind of 404
-	user, err := s.Users.First(ctx, crud.Query{Filter: map[string]any{"_id": n.UserID}, States: crud.AllStates})
+	user, err := s.findByID(ctx, n.UserID)
 	missing := errors.Is(err, crud.ErrNotFound)
 	if missing && !n.Roles {
 		return nil
@@ -155,7 +154,7 @@ func (s *Service) accountGone(ctx context.Context, n note) (bool, error) {
 	if !errors.Is(err, providers.ErrNotFound) {
 		return false, err
 	}
-	if n.Roles && s.Rond != nil {
+	if n.Roles {
 		return true, s.revoke(ctx, n.AuthUserID)
 	}
 	return true, nil

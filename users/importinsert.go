@@ -148,12 +148,7 @@ func (im *importer) awaitCall(ctx context.Context) (since time.Time, err error) 
 		return now.Add(-clockSkew), nil
 	}
 	since = now.Truncate(time.Millisecond).Add(time.Millisecond)
-	select {
-	case <-time.After(since.Sub(now)):
-		return since, nil
-	case <-ctx.Done():
-		return since, context.Cause(ctx)
-	}
+	return since, upstream.Wait(ctx, since.Sub(now))
 }
 
 // freeRows returns rows without those whose names users have, and notes these users. That

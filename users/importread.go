@@ -48,10 +48,8 @@ func persist(ctx context.Context, call func(context.Context) error) error {
 			if !ok || failed.Refused() && !upstream.Unreached(err) || try+1 == tries {
 				return err
 			}
-			select {
-			case <-ctx.Done():
+			if upstream.Wait(ctx, min(max(failed.RetryAfter, first<<(2*try)), longest)) != nil {
 				return err
-			case <-time.After(min(max(failed.RetryAfter, first<<(2*try)), longest)):
 			}
 		}
 	})

@@ -36,10 +36,11 @@ func (s *Service) createAloneOrder(c *creation) []step {
 }
 
 func (s *Service) grantOrder(authUserID *string, user crud.Document) []step {
-	if !s.grantsTo(user) {
+	roles := s.rolesToGrant(user)
+	if roles == nil {
 		return nil
 	}
-	return []step{s.grantRoles(authUserID, user)}
+	return []step{s.grantRoles(authUserID, roles)}
 }
 
 // timerOrder schedules the timer of a user that has just come to be.

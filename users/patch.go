@@ -117,8 +117,7 @@ func (s *Service) planPatch(ctx context.Context, id string, before, operators cr
 	if slices.Contains(p.fields, "expirationDate") {
 		p.timer = s.retimed(before, after)
 	}
-	deleted := text(before, "__STATE__") == crud.Deleted && s.HardDelete // its account is gone
-	if slices.Contains(p.fields, "roles") && p.authUserID != "" && !deleted && s.Rond != nil {
+	if slices.Contains(p.fields, "roles") && p.authUserID != "" && !s.accountRemoved(before) && s.Rond != nil {
 		p.roles = &roleChange{before: rolesOf(before), after: rolesOf(after)}
 	}
 	return p, after, nil
@@ -134,7 +133,7 @@ func (s *Service) checkPatched(ctx context.Context, p *patch, after crud.Documen
 			return err
 		}
 		p.update = withDate(p.update, after["expirationDate"])
-	} else if s.expired(after) && slices.Contains(p.fields, "blocked") && after["blocked"] != true {
+	} else if s.expired(after) && slices.Contains(p.fields, "blocked") && !isBlocked(after) {
 		return refuse(ErrInvalid, "blocked: the user has expired; it is unblocked with a new expirationDate, or without one")
 	}
 	if p.authUserID != "" && text(p.before, "username")+text(p.before, "email") != "" {

@@ -39,8 +39,7 @@ func (s *Service) setRest(ctx context.Context, n note, user crud.Document) error
 // realign makes the account what its user says it is; the account of a user that is
 // gone goes too.
 func (s *Service) realign(ctx context.Context, n note, certain bool) error {
-	// a list, whose emptiness cannot be mistaken for another kind of 404
-	user, err := s.Users.First(ctx, crud.Query{Filter: map[string]any{"_id": n.UserID}, States: crud.AllStates})
+	user, err := s.findByID(ctx, n.UserID)
 	if errors.Is(err, crud.ErrNotFound) && n.AuthUserID != "" {
 		return s.removeWithRoles(ctx, n.AuthUserID)
 	}
@@ -64,7 +63,7 @@ func (s *Service) realignUser(ctx context.Context, user crud.Document, certain b
 	if id == "" {
 		return false, nil
 	}
-	if text(user, "__STATE__") == crud.Deleted && s.HardDelete {
+	if s.accountRemoved(user) {
 		return false, s.removeWithRoles(ctx, id)
 	}
 	account, err := s.provider.Account(ctx, id)

@@ -27,19 +27,22 @@ func rolesOf(user crud.Document) []string {
 	return roles
 }
 
-// grantsTo reports whether a user that comes to have an account is granted roles.
-func (s *Service) grantsTo(user crud.Document) bool {
-	return s.Rond != nil && len(rolesOf(user)) > 0
+// rolesToGrant returns the roles that a user's account is granted when the user comes to have
+// one; nil for none.
+func (s *Service) rolesToGrant(user crud.Document) []string {
+	if roles := rolesOf(user); s.Rond != nil && len(roles) > 0 {
+		return roles
+	}
+	return nil
 }
 
-// grantRoles grants the roles of a user to its new account; authUserID is known when the
-// step is done.
-func (s *Service) grantRoles(authUserID *string, user crud.Document) step {
+// grantRoles grants roles to a new account; authUserID is known when the step is done.
+func (s *Service) grantRoles(authUserID *string, roles []string) step {
 	return step{
 		name:  "grant roles",
 		noted: true,
 		roles: true,
-		do:    func(ctx context.Context) error { return s.grant(ctx, *authUserID, rolesOf(user)) },
+		do:    func(ctx context.Context) error { return s.grant(ctx, *authUserID, roles) },
 		undo:  func(ctx context.Context) error { return s.revoke(ctx, *authUserID) },
 	}
 }
@@ -132,9 +135,12 @@ func (s *Service) setRoles(ctx context.Context, authUserID string, roles []strin
 	return upstream.Partly(s.grant(ctx, authUserID, roles))
 }
 
-// revoke takes back every grant of an account; to do so again is free. A try that may come
-// yet raises a doubt: it would take back what is granted then.
+// revoke takes back every grant of an account; without Rönd there is none. To do so again is
+// free. A try that may come yet raises a doubt: it would take back what is granted then.
 func (s *Service) revoke(ctx context.Context, authUserID string) error {
+	if s.Rond == nil {
+		return nil
+	}
 	return insist(ctx, func(ctx context.Context) error {
 		err := s.Rond.Revoke(ctx, authUserID)
 		if isOpen(err) {

@@ -61,7 +61,7 @@ func (s *Service) carryOut(ctx context.Context, n note, unchanged func(context.C
 	if err == nil {
 		certain, whole, err = s.doSteps(ctx, steps)
 	}
-	s.journal.left(open, whole)
+	s.journal.ended(open, whole)
 	if certain && !doubt.Raised() {
 		s.closeNote(ctx, open)
 	} else if err := s.journal.letGo(ctx, open, false); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"user-manager/crud"
+	"user-manager/upstream"
 )
 
 // This file keeps operations on one user apart that several processes carry out on one
@@ -71,10 +72,8 @@ func (s *Service) begin(ctx context.Context, n note) (*openNote, error) {
 		if !s.Now().Before(until) {
 			return nil, errHeld
 		}
-		select {
-		case <-ctx.Done():
+		if upstream.Wait(ctx, rand.N(lockPause)) != nil {
 			return nil, errHeld
-		case <-time.After(rand.N(lockPause)):
 		}
 	}
 }

@@ -35,10 +35,8 @@ func insist(ctx context.Context, call func(context.Context) error) error {
 			return err
 		}
 		open = open || !upstream.Refused(err)
-		select {
-		case <-ctx.Done():
+		if upstream.Wait(ctx, pause<<try) != nil {
 			return err
-		case <-time.After(pause << try):
 		}
 	}
 	return err
@@ -53,10 +51,8 @@ func whileBusy(ctx context.Context, call func(context.Context) error) error {
 		if upstream.Status(err) != http.StatusTooManyRequests || try+1 == tries {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if upstream.Wait(ctx, min(max(upstream.RetryAfter(err), first<<try), longest)) != nil {
 			return err
-		case <-time.After(min(max(upstream.RetryAfter(err), first<<try), longest)):
 		}
 	}
 }
@@ -247,6 +243,12 @@ func (s *Service) deleteUnchanged(ctx context.Context, user crud.Document) error
 		return errChanged
 	}
 	return ignore(err, crud.ErrNotFound)
+}
+
+// findByID returns the user with the given id, in any state. It reads a list, whose emptiness
+// cannot be mistaken for another kind of 404.
+func (s *Service) findByID(ctx context.Context, id string) (crud.Document, error) {
+	return s.Users.First(ctx, crud.Query{Filter: map[string]any{"_id": id}, States: crud.AllStates})
 }
 
 // findByAuthUserID returns the user with the given authUserId, in any state.

@@ -23,16 +23,8 @@ type timerChange struct {
 	noted          crud.Document // the user once it has the id
 }
 
-// timerOf returns the change that gives a new user its timer; nil when it needs none.
-func (s *Service) timerOf(user crud.Document) *timerChange {
-	date := text(user, "expirationDate")
-	if s.Timers == nil || date == "" {
-		return nil
-	}
-	return &timerChange{date: date}
-}
-
-// retimed returns the change from the timer of one reading of a user to that of another.
+// retimed returns the change from the timer of a user as it was, nil for a new one, to that
+// which it is to have; nil when there is none of either.
 func (s *Service) retimed(before, after crud.Document) *timerChange {
 	if s.Timers == nil {
 		return nil
@@ -222,9 +214,8 @@ func (s *Service) Expire(ctx context.Context, id string, at time.Time) error {
 // expiresAt reports whether a user that is not blocked expires at that time, which is in
 // milliseconds, as timers have it.
 func expiresAt(user crud.Document, at time.Time) bool {
-	blocked, _ := user["blocked"].(bool)
 	date, err := parseDate(text(user, "expirationDate"))
-	return err == nil && !blocked && date.Truncate(time.Millisecond).Equal(at)
+	return err == nil && !isBlocked(user) && date.Truncate(time.Millisecond).Equal(at)
 }
 
 // standStill changes nothing. Once it is noted nobody else is at work on the user: it has
@@ -233,7 +224,7 @@ var standStill = step{name: "look at user", noted: true, do: func(context.Contex
 
 // blockExpired does at once what the timer of a user would do that has expired.
 func (s *Service) blockExpired(ctx context.Context, user crud.Document) error {
-	if blocked, _ := user["blocked"].(bool); blocked {
+	if isBlocked(user) {
 		return nil
 	}
 	for _, step := range s.expireOrder(user) {

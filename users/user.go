@@ -41,27 +41,41 @@ func as(user crud.Document, fields ...string) crud.Document {
 	return conditions
 }
 
+// lastChange are the fields that say who made the last change of a user, and when.
+var lastChange = []string{"updatedAt", "updaterId"}
+
 // sameUser reports whether two readings of a user show no change but who made the last
 // one, and when.
 func sameUser(one, other crud.Document) bool {
-	one, other = maps.Clone(one), maps.Clone(other)
-	for _, field := range []string{"updatedAt", "updaterId"} {
-		delete(one, field)
-		delete(other, field)
-	}
-	return document.Equal(one, other)
+	return document.Equal(without(one, lastChange...), without(other, lastChange...))
 }
 
 // versionOf tells a user from what it was or becomes; who has changed it, when, and which
 // timer it has makes no other version.
 func versionOf(user crud.Document) string {
-	user = maps.Clone(user)
-	for _, field := range []string{"updatedAt", "updaterId", "expirationId"} {
-		delete(user, field)
-	}
-	encoded, _ := json.Marshal(user) // it was decoded from JSON
+	encoded, _ := json.Marshal(without(user, append([]string{"expirationId"}, lastChange...)...)) // it was decoded from JSON
 	sum := sha256.Sum256(encoded)
 	return hex.EncodeToString(sum[:16])
+}
+
+// accountRemoved reports whether the state of a user that had an account has removed it.
+func (s *Service) accountRemoved(user crud.Document) bool {
+	return text(user, "__STATE__") == crud.Deleted && s.HardDelete
+}
+
+// isBlocked reports whether the user itself is blocked.
+func isBlocked(user crud.Document) bool {
+	blocked, _ := user["blocked"].(bool)
+	return blocked
+}
+
+// without returns a user without the fields.
+func without(user crud.Document, fields ...string) crud.Document {
+	rest := maps.Clone(user)
+	for _, field := range fields {
+		delete(rest, field)
+	}
+	return rest
 }
 
 // mayLogIn reports whether the user's account may be able to log in: the user is
@@ -70,10 +84,7 @@ func (s *Service) mayLogIn(user crud.Document) bool {
 	if state := text(user, "__STATE__"); state != "" && state != crud.Public {
 		return false
 	}
-	if blocked, _ := user["blocked"].(bool); blocked {
-		return false
-	}
-	return !s.expired(user)
+	return !isBlocked(user) && !s.expired(user)
 }
 
 // inState returns the user as it will be in another state.
