@@ -105,7 +105,7 @@ func loadConfig(lookup func(string) (string, bool)) (config, error) {
 		passRefusals:    r.oneOf("UPSTREAM_ERROR_STATUS", "500", "passthrough") == "passthrough",
 		allowFake:       r.flag("ALLOW_FAKE_PROVIDER"),
 		randomPassword:  r.flag("RANDOM_PWD_GEN"),
-		passwordLength:  r.number("RANDOM_PWD_LENGTH", users.MinPasswordLength, 72),
+		passwordLength:  r.number("RANDOM_PWD_LENGTH", secret.MinPasswordLength, 72),
 		hardDelete:      r.flag("AUTH_HARD_DELETE"),
 		userIDKey:       r.text("CUSTOM_USER_ID_KEY"),
 		info:            r.userInfo("USERINFO_ADDITIONAL_PROPERTIES"),
@@ -279,16 +279,10 @@ func (r *reader) address(name, service, other string) string {
 		r.wrong(name, "must have no user name or password: the service knows none")
 	case strings.ContainsAny(address, "?#"):
 		r.wrong(name, "must have no query or fragment: paths are put behind it")
-	case !isPort(u):
+	case !upstream.HasUsablePort(u):
 		r.wrong(name, "must have a port from 1 to 65535, or none")
 	}
 	return address
-}
-
-// isPort reports whether the port of a URL, if it has one, can be called.
-func isPort(u *url.URL) bool {
-	port, err := strconv.ParseUint(u.Port(), 10, 16)
-	return u.Port() == "" && !strings.HasSuffix(u.Host, ":") || err == nil && port > 0
 }
 
 // distinct refuses a path that two collections have.

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"user-manager/timer"
@@ -40,7 +39,7 @@ func (a *api) expireUser(w http.ResponseWriter, r *http.Request) error {
 	ctx := upstream.InBackground(upstream.WithCaller(r.Context(), caller))
 	err = a.users.Expire(ctx, r.PathValue("id"), at)
 	if errors.Is(err, users.ErrTooEarly) {
-		w.Header().Set("Retry-After", strconv.Itoa(secondsUntil(at)))
+		w.Header().Set("Retry-After", wholeSeconds(max(time.Until(at), time.Second)))
 	}
 	if err != nil {
 		return failed("expiring user", always500, err)
@@ -64,9 +63,4 @@ func (a *api) dueAt(r *http.Request, call timer.Call) (time.Time, error) {
 		return time.Time{}, badRequest("expirationDate: must be a date and time")
 	}
 	return at, nil
-}
-
-// secondsUntil is how many whole seconds there are until at, at least one.
-func secondsUntil(at time.Time) int {
-	return max(1, int((time.Until(at)+time.Second-1)/time.Second))
 }

@@ -62,11 +62,14 @@ func (a *api) answer(h handler, maxBody int64) http.Handler {
 		status, message := a.classify(err)
 		a.log.Log(r.Context(), levelOf(status), "request failed", "route", r.Pattern, "status", status, "err", chain(err)+refusedSettings(err))
 		if wait := upstream.RetryAfter(err); wait > 0 && (status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable) {
-			w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+			w.Header().Set("Retry-After", wholeSeconds(wait))
 		}
 		writeFailure(w, status, message)
 	})
 }
+
+// wholeSeconds is a duration as Retry-After has it, rounded up.
+func wholeSeconds(d time.Duration) string { return strconv.Itoa(int((d + time.Second - 1) / time.Second)) }
 
 // unwrapped returns the writer of net/http, which closes the connection of a body
 // that is too large.

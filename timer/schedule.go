@@ -123,12 +123,6 @@ func separator(name string) string {
 	return ", "
 }
 
-// isPort reports whether a URL's port can be called; "" can, by the standard of its scheme.
-func isPort(text string) bool {
-	port, err := strconv.Atoi(text)
-	return text == "" || err == nil && port > 0 && port <= 65535
-}
-
 // Abort ends the timer with the given id. A call of it that has begun, or that the service is
 // about to make, may still come. A timer that the service does not know has ended, and to
 // abort twice is to abort once. Every error is an [*upstream.Error].

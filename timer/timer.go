@@ -71,7 +71,7 @@ func address(text string) (*url.URL, error) {
 		return nil, errors.New("it has user information")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return nil, errors.New("it has a query or a fragment")
-	case u.Port() == "" && strings.HasSuffix(u.Host, ":"), !isPort(u.Port()):
+	case !upstream.HasUsablePort(u):
 		return nil, errors.New("its port is not one")
 	}
 	return u, nil
