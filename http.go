@@ -69,7 +69,9 @@ func (a *api) answer(h handler, maxBody int64) http.Handler {
 }
 
 // wholeSeconds is a duration as Retry-After has it, rounded up.
-func wholeSeconds(d time.Duration) string { return strconv.Itoa(int((d + time.Second - 1) / time.Second)) }
+func wholeSeconds(d time.Duration) string {
+	return strconv.Itoa(int((d + time.Second - 1) / time.Second))
+}
 
 // unwrapped returns the writer of net/http, which closes the connection of a body
 // that is too large.
