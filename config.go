@@ -32,7 +32,11 @@ type config struct {
 	prefix     string
 	version    string
 	logLevel   slog.Level
-	maxBody    int64
+
+	access        accessConfig
+	http          httpConfig
+	exposeMetrics bool
+	drain         time.Duration // between SIGTERM and the end of serving
 
 	store           storeConfig
 	rond            rondConfig
@@ -100,7 +104,10 @@ func loadConfig(lookup func(string) (string, bool)) (config, error) {
 		prefix:          r.prefix("SERVICE_PREFIX"),
 		version:         cmp.Or(r.text("SERVICE_VERSION"), buildVersion()),
 		logLevel:        r.level("LOG_LEVEL"),
-		maxBody:         int64(r.number("HTTP_MAX_BODY_BYTES", 1, math.MaxInt32)),
+		access:          r.access(),
+		http:            r.http(),
+		exposeMetrics:   r.flag("EXPOSE_METRICS"),
+		drain:           time.Duration(r.number("DELAY_SHUTDOWN_SECONDS", 0, 3600)) * time.Second,
 		upstreamTimeout: r.duration("UPSTREAM_TIMEOUT"),
 		passRefusals:    r.oneOf("UPSTREAM_ERROR_STATUS", "500", "passthrough") == "passthrough",
 		allowFake:       r.flag("ALLOW_FAKE_PROVIDER"),

@@ -64,7 +64,7 @@ func wholeService(b testing.TB, store string) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	log := slog.New(withRequestID{slog.NewJSONHandler(io.Discard, nil)})
+	log := newLog(io.Discard, slog.LevelInfo)
 	s, err := openStore(b.Context(), cfg, log)
 	if err != nil {
 		b.Fatal(err)

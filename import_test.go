@@ -21,7 +21,7 @@ import (
 	"user-manager/csvimport"
 )
 
-var update = flag.Bool("update", false, "write the golden files of imports anew")
+var update = flag.Bool("update", false, "write the golden files of imports, and the table of settings in the README, anew")
 
 // importFolder has a CSV file for each case, as it is sent, <case>.golden.json with what
 // comes of it, and <case>.request.json where something else than the file is sent. In all

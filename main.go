@@ -9,15 +9,14 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"user-manager/metrics"
 	"user-manager/providers"
 	_ "user-manager/providers/auth0"
 	_ "user-manager/providers/auth0client"
@@ -41,7 +40,7 @@ func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 	if err != nil {
 		return fmt.Errorf("configuration:\n%w", err)
 	}
-	log := slog.New(withRequestID{slog.NewJSONHandler(stdout, &slog.HandlerOptions{Level: cfg.logLevel})})
+	log := newLog(stdout, cfg.logLevel)
 	service, err := open(ctx, cfg, lookup, log)
 	if err != nil {
 		return err
@@ -56,7 +55,7 @@ func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 	g, ctx := errgroup.WithContext(ctx) // the first to fail stops the others
 	service.api.stopping = ctx.Done()
 	handler := service.api.handler()
-	g.Go(func() error { return serve(ctx, log, ln, handler) })
+	g.Go(func() error { return serve(ctx, cfg.http, log, ln, handler) })
 	g.Go(func() error { return service.api.users.Run(ctx) })
 	g.Go(func() error { return service.api.jobs.Run(ctx) })
 	g.Go(func() error { return service.api.timers.run(ctx, handler) })
@@ -134,12 +133,14 @@ type neighbours struct {
 func newAPI(cfg config, n neighbours, log *slog.Logger) *api {
 	a := &api{
 		log:          log,
+		metrics:      metrics.New(),
+		access:       &access{},
 		neighbours:   n,
 		enrichment:   cfg.enrichment,
 		forwarding:   cfg.forwarding,
 		prefix:       cfg.prefix,
 		version:      cfg.version,
-		maxBody:      cfg.maxBody,
+		maxBody:      cfg.http.maxBody,
 		timeout:      cfg.upstreamTimeout,
 		passRefusals: cfg.passRefusals,
 		embedded:     n.store.public(cfg),
@@ -195,38 +196,6 @@ func (s *service) announce(ctx context.Context, addr net.Addr) {
 	}
 	s.log.InfoContext(ctx, "listening",
 		"addr", addr.String(), "store", s.store.name, "provider", s.cfg.provider, "version", s.cfg.version)
-}
-
-// Limits of the server on its connections.
-const (
-	readHeaderTimeout = 10 * time.Second
-	readTimeout       = time.Minute
-	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10
-	shutdownTimeout   = 10 * time.Second
-)
-
-// serve answers requests until ctx is done, and then lets those under way finish.
-func serve(ctx context.Context, log *slog.Logger, ln net.Listener, h http.Handler) error {
-	server := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	stopped := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-		defer cancel()
-		stopped <- server.Shutdown(ctx)
-	})
-	err := server.Serve(ln)
-	if stop() { // ctx is not done: the server failed by itself
-		return err
-	}
-	return <-stopped
 }
 
 // buildVersion is the version of the module that was built, or "dev".

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	gocmp "github.com/google/go-cmp/cmp"
+
 	"user-manager/crud/embedded"
 )
 
@@ -202,28 +204,39 @@ func (r *readmeRun) translate(line string) string {
 }
 
 // TestReadmeSettings holds the README's table of settings against the one in the
-// program.
+// program; -update writes it.
 func TestReadmeSettings(t *testing.T) {
 	t.Parallel()
+	const head = "| Variable | Default | Meaning |\n| --- | --- | --- |\n"
 	text := readme(t)
+	before, rest, found := strings.Cut(text, head)
+	table, after, ended := strings.Cut(rest, "\n\n")
+	if !found || !ended {
+		t.Fatal("the README has no table of settings")
+	}
+	want := strings.TrimSuffix(settingsTable(), "\n")
+	if *update {
+		if err := os.WriteFile("README.md", []byte(before+head+want+"\n\n"+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := gocmp.Diff(strings.Split(want, "\n"), strings.Split(table, "\n")); diff != "" {
+		t.Errorf("the README's table of settings differs (go test -run TestReadmeSettings -update writes it):\n%s", diff)
+	}
+}
+
+// settingsTable is the rows of the README's table.
+func settingsTable() string {
+	var rows strings.Builder
 	for _, s := range settings {
-		standard := s.standard
-		if standard != "" {
-			standard = "`" + standard + "`"
+		standard := "| "
+		if s.standard != "" {
+			standard = "| `" + s.standard + "` "
 		}
-		row := "| `" + s.name + "` | " + standard + " | " + s.meaning + " |"
-		if !strings.Contains(text, strings.ReplaceAll(row, "|  |", "| |")) {
-			t.Errorf("the README lacks the row\n%s", strings.ReplaceAll(row, "|  |", "| |"))
-		}
+		fmt.Fprintf(&rows, "| `%s` %s| %s |\n", s.name, standard, s.meaning)
 	}
-	known := func(name string) bool {
-		return slices.ContainsFunc(settings, func(s setting) bool { return s.name == name })
-	}
-	for _, row := range regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\|").FindAllStringSubmatch(text, -1) {
-		if !known(row[1]) {
-			t.Errorf("the README has a setting %s that there is not", row[1])
-		}
-	}
+	return rows.String()
 }
 
 // TestReadmeOfTheStore holds what the README says the embedded store leaves out and

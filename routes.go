@@ -9,6 +9,7 @@ import (
 
 	"user-manager/apidoc"
 	"user-manager/jobs"
+	"user-manager/metrics"
 	"user-manager/providers"
 	"user-manager/upstream"
 	"user-manager/users"
@@ -18,6 +19,8 @@ import (
 type api struct {
 	neighbours
 	log          *slog.Logger
+	metrics      *metrics.Metrics
+	access       *access
 	users        *users.Service
 	enrichment   *enrichment // nil: GET /users/ is the store's own answer
 	forwarding   upstream.Forwarding
@@ -40,42 +43,51 @@ type api struct {
 type route struct {
 	method, path string
 	handle       handler
+	access       who
 }
+
+// who may call a route.
+type who int
+
+const (
+	withKey who = iota // those who have an API key, where keys are asked for
+	anybody
+)
 
 // routes is the whole documented HTTP surface of the service: one line per endpoint.
 // Each also answers with a trailing slash.
 func (a *api) routes() []route {
 	return []route{
-		{"POST", "/oauth/token", a.login},
-		{"POST", "/refreshtoken", a.refresh},
-		{"GET", "/userinfo", a.userInfo},
+		{"POST", "/oauth/token", a.login, anybody},
+		{"POST", "/refreshtoken", a.refresh, anybody},
+		{"GET", "/userinfo", a.userInfo, anybody},
 
-		{"POST", "/users", a.createUser},
-		{"POST", "/users/with-id", a.createUserWithID},
-		{"POST", "/users/register", a.registerUser},
-		{"POST", "/users/change-password", a.changePassword},
-		{"GET", "/users", a.listUsers},
-		{"GET", "/users/count", a.countUsers},
-		{"GET", "/users/export", a.exportUsers},
-		{"GET", "/users/schema", a.userSchema},
-		{"POST", "/users/validate", a.validateUser},
-		{"POST", "/users/bulk", a.createUsers},
-		{"PATCH", "/users/bulk", a.patchUsers},
-		{"DELETE", "/users", a.deleteUsers},
-		{"POST", "/users/state", a.changeStates},
-		{"GET", "/users/{id}", a.showUser},
-		{"PATCH", "/users/{id}", a.patchUser},
-		{"DELETE", "/users/{id}", a.deleteUser},
-		{"POST", "/users/{id}/state", a.moveUser},
-		{"POST", "/users/{id}/soft-delete", a.softDeleteUser},
-		{"PATCH", "/users/import", a.importUsers},
+		{"POST", "/users", a.createUser, withKey},
+		{"POST", "/users/with-id", a.createUserWithID, withKey},
+		{"POST", "/users/register", a.registerUser, withKey},
+		{"POST", "/users/change-password", a.changePassword, withKey},
+		{"GET", "/users", a.listUsers, withKey},
+		{"GET", "/users/count", a.countUsers, withKey},
+		{"GET", "/users/export", a.exportUsers, withKey},
+		{"GET", "/users/schema", a.userSchema, withKey},
+		{"POST", "/users/validate", a.validateUser, withKey},
+		{"POST", "/users/bulk", a.createUsers, withKey},
+		{"PATCH", "/users/bulk", a.patchUsers, withKey},
+		{"DELETE", "/users", a.deleteUsers, withKey},
+		{"POST", "/users/state", a.changeStates, withKey},
+		{"GET", "/users/{id}", a.showUser, withKey},
+		{"PATCH", "/users/{id}", a.patchUser, withKey},
+		{"DELETE", "/users/{id}", a.deleteUser, withKey},
+		{"POST", "/users/{id}/state", a.moveUser, withKey},
+		{"POST", "/users/{id}/soft-delete", a.softDeleteUser, withKey},
+		{"PATCH", "/users/import", a.importUsers, withKey},
 
-		{"POST", "/jobs/bulk-activation", a.startActivation},
-		{"GET", "/jobs/bulk-activation/{id}", a.showActivation},
-		{"GET", "/jobs/bulk-activation/{id}/events", a.activationEvents},
-		{"POST", "/jobs/change-password/bulk", a.startMails},
-		{"GET", "/jobs/change-password/bulk/{id}", a.showMails},
-		{"GET", "/jobs/change-password/bulk/{id}/events", a.mailEvents},
+		{"POST", "/jobs/bulk-activation", a.startActivation, withKey},
+		{"GET", "/jobs/bulk-activation/{id}", a.showActivation, withKey},
+		{"GET", "/jobs/bulk-activation/{id}/events", a.activationEvents, withKey},
+		{"POST", "/jobs/change-password/bulk", a.startMails, withKey},
+		{"GET", "/jobs/change-password/bulk/{id}", a.showMails, withKey},
+		{"GET", "/jobs/change-password/bulk/{id}/events", a.mailEvents, withKey},
 	}
 }
 
@@ -96,10 +108,10 @@ func (a *api) bodyLimit(r route) int64 {
 // a timer does.
 func (a *api) statusRoutes() []route {
 	return []route{
-		{"GET", "/-/healthz", a.healthz},
-		{"GET", "/-/ready", a.ready},
-		{"GET", "/-/check-up", a.checkUp},
-		{"POST", expirePath, a.expireUser},
+		{"GET", "/-/healthz", a.healthz, anybody},
+		{"GET", "/-/ready", a.ready, anybody},
+		{"GET", "/-/check-up", a.checkUp, anybody},
+		{"POST", expirePath, a.expireUser, anybody},
 	}
 }
 
@@ -108,6 +120,9 @@ func (a *api) handler() http.Handler {
 	mux := http.NewServeMux()
 	handle := func(prefix string, r route) {
 		answer := a.answer(r.handle, a.bodyLimit(r))
+		if r.access == withKey {
+			answer = a.access.guarded(answer)
+		}
 		mux.Handle(r.method+" "+prefix+r.path, answer)
 		mux.Handle(r.method+" "+prefix+r.path+"/{$}", answer)
 	}
@@ -121,13 +136,13 @@ func (a *api) handler() http.Handler {
 	mux.Handle("/documentation", docs)
 	mux.Handle("/documentation/", docs)
 	if a.embedded != nil {
-		mux.Handle(a.prefix+"/crud/", http.StripPrefix(a.prefix+"/crud", a.embedded))
+		mux.Handle(a.prefix+"/crud/", a.access.guarded(http.StripPrefix(a.prefix+"/crud", a.embedded)))
 	}
 	if frontend, ok := frontendOf(a.provider); ok {
 		place, pages := frontend.Mount()
 		mux.Handle(a.prefix+place, http.StripPrefix(a.prefix, pages))
 	}
-	return a.identify(a.logged(jsonErrors(mux)))
+	return a.access.recognized(a.identify(a.logged(a.bounded(jsonErrors(mux)))))
 }
 
 // frontendOf returns the provider's pages, those of a wrapped provider too.

@@ -77,7 +77,7 @@ func serveUntil(t *testing.T, ctx context.Context, stop func(), h http.Handler) 
 	transport := &http.Transport{DialContext: s.listener.dial, IdleConnTimeout: time.Hour, DisableCompression: true}
 	s.client = &http.Client{Transport: transport}
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, slog.New(slog.DiscardHandler), s.listener, h) }()
+	go func() { ended <- serve(ctx, standardHTTP, slog.New(slog.DiscardHandler), s.listener, h) }()
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		stop()
@@ -203,7 +203,7 @@ func TestLimitsHoldAnewOnAConnection(t *testing.T) {
 	}{
 		"nothing":                {after: idleTimeout},
 		"half a header":          {next: "POST / HTT", after: readHeaderTimeout, want: "HTTP/1.1 400 Bad Request"},
-		"a body that never ends": {next: "POST /users HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\n{", after: readTimeout, want: "HTTP/1.1 400 Bad Request"},
+		"a body that never ends": {next: "POST /users HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\n{", after: standardHTTP.readTimeout, want: "HTTP/1.1 400 Bad Request"},
 	} {
 		for how, order := range slowOrders {
 			t.Run(what+", "+how, func(t *testing.T) {
@@ -423,3 +423,6 @@ func TestClientThatGoesAway(t *testing.T) {
 		}
 	})
 }
+
+// standardHTTP is what bounds clients when nothing is set.
+var standardHTTP = (&reader{lookup: environment(nil)}).http()
