@@ -201,8 +201,8 @@ func TestLimitsHoldAnewOnAConnection(t *testing.T) {
 		after time.Duration
 		want  string // the first line of the answer to it; "": there is none
 	}{
-		"nothing":                {after: idleTimeout},
-		"half a header":          {next: "POST / HTT", after: readHeaderTimeout, want: "HTTP/1.1 400 Bad Request"},
+		"nothing":                {after: standardHTTP.idleTimeout},
+		"half a header":          {next: "POST / HTT", after: standardHTTP.readHeaderTimeout, want: "HTTP/1.1 400 Bad Request"},
 		"a body that never ends": {next: "POST /users HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\n{", after: standardHTTP.readTimeout, want: "HTTP/1.1 400 Bad Request"},
 	} {
 		for how, order := range slowOrders {
@@ -385,7 +385,7 @@ func TestUploadAtTheEndOfTheService(t *testing.T) {
 				stopped := time.Now()
 				stop()
 				checkStopped(t, h, <-ended)
-				if took := time.Since(stopped); took > shutdownTimeout/2 {
+				if took := time.Since(stopped); took > standardHTTP.shutdownTimeout/2 {
 					t.Errorf("it took %v", took)
 				}
 			})
