@@ -30,7 +30,7 @@ func (r *reader) text(name string) string {
 }
 
 func standard(name string) string {
-	for _, s := range settings {
+	for s := range allSettings() {
 		if s.name == name {
 			return s.standard
 		}

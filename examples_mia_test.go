@@ -87,7 +87,7 @@ func TestPlatformEnvironment(t *testing.T) {
 	})
 	t.Run("says truly what is looked at", func(t *testing.T) {
 		read := map[string]bool{}
-		for _, s := range settings {
+		for s := range allSettings() {
 			read[s.name] = true
 		}
 		for name := range env.with(env.commented) {

@@ -229,12 +229,15 @@ func TestReadmeSettings(t *testing.T) {
 // settingsTable is the rows of the README's table.
 func settingsTable() string {
 	var rows strings.Builder
-	for _, s := range settings {
-		standard := "| "
-		if s.standard != "" {
-			standard = "| `" + s.standard + "` "
+	for _, group := range settings {
+		fmt.Fprintf(&rows, "| **%s** | | |\n", group.heading)
+		for _, s := range group.settings {
+			standard := "| "
+			if s.standard != "" {
+				standard = "| `" + s.standard + "` "
+			}
+			fmt.Fprintf(&rows, "| `%s` %s| %s |\n", s.name, standard, s.meaning)
 		}
-		fmt.Fprintf(&rows, "| `%s` %s| %s |\n", s.name, standard, s.meaning)
 	}
 	return rows.String()
 }
