@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	proc "user-manager/internal/process"
 )
 
 const (
@@ -55,7 +57,7 @@ type bench struct {
 }
 
 func newBench(ctx context.Context, o options, l *lab, limit *limit) (*bench, error) {
-	module, err := moduleFolder(ctx)
+	module, err := proc.ModuleFolder(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +65,7 @@ func newBench(ctx context.Context, o options, l *lab, limit *limit) (*bench, err
 	if limit != nil {
 		b.every = slowEvery
 	}
-	return b, build(ctx, module, b.binary)
+	return b, proc.Build(ctx, module, b.binary)
 }
 
 // program is the service with room for large files and mails without a limit.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"time"
+
+	"user-manager/internal/histogram"
 )
 
 const (
@@ -23,10 +25,10 @@ const (
 // An expiryRun is users with accounts that have expired.
 type expiryRun struct {
 	users     int
-	apart     time.Duration // between two of them
-	scheduled time.Duration // from the end of the import until all had a timer
-	blocked   time.Duration // from when the first was due until all were blocked
-	late      histogram     // of each, from its date until the user was blocked
+	apart     time.Duration       // between two of them
+	scheduled time.Duration       // from the end of the import until all had a timer
+	blocked   time.Duration       // from when the first was due until all were blocked
+	late      histogram.Histogram // of each, from its date until the user was blocked
 	peak      int64
 }
 
@@ -133,7 +135,7 @@ func (r *expiryRun) readLateness(ctx context.Context, t *target) error {
 			if late < 0 {
 				return fmt.Errorf("user %s was blocked %s early", u.ID, -late)
 			}
-			r.late.record(late)
+			r.late.Record(late)
 			last = u.ID
 		}
 		if len(users) < idsPage {
@@ -152,7 +154,7 @@ func writeExpiring(w io.Writer, runs []*expiryRun) {
 		}
 		rows = append(rows, []string{
 			thousands(float64(r.users)), expire, thousands(perSecond(r.users, r.scheduled)),
-			milliseconds(r.late.percentile(50)), milliseconds(r.late.percentile(99)), milliseconds(r.late.max),
+			milliseconds(r.late.Percentile(50)), milliseconds(r.late.Percentile(99)), milliseconds(r.late.Max),
 			thousands(perSecond(r.users, r.blocked)), mebibytes(r.peak),
 		})
 	}

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	proc "user-manager/internal/process"
 )
 
 // restTime is what a process gets to settle after its start.
@@ -39,12 +41,12 @@ func (l *lab) close() error {
 
 // programs builds what is to be measured.
 func (l *lab) programs(ctx context.Context, o options) ([]program, error) {
-	module, err := moduleFolder(ctx)
+	module, err := proc.ModuleFolder(ctx)
 	if err != nil {
 		return nil, err
 	}
 	path := filepath.Join(l.folder, "user-manager")
-	if err := build(ctx, module, path); err != nil {
+	if err := proc.Build(ctx, module, path); err != nil {
 		return nil, err
 	}
 	var all []program
@@ -55,7 +57,7 @@ func (l *lab) programs(ctx context.Context, o options) ([]program, error) {
 		return all, nil
 	}
 	path = filepath.Join(l.folder, "pocketbase")
-	if err := build(ctx, filepath.Join(module, "internal", "loadtest", "pocketbase"), path); err != nil {
+	if err := proc.Build(ctx, filepath.Join(module, "internal", "loadtest", "pocketbase"), path); err != nil {
 		return nil, err
 	}
 	return append(all, rival(path)), nil

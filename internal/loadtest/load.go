@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"user-manager/internal/histogram"
 )
 
 // Bounds of a run beside its duration.
@@ -28,8 +30,8 @@ type target struct {
 // An outcome is what a run measured.
 type outcome struct {
 	took      time.Duration
-	cpu       time.Duration // that the service worked; 0: not known
-	latencies histogram     // of right answers
+	cpu       time.Duration       // that the service worked; 0: not known
+	latencies histogram.Histogram // of right answers
 	errors    int
 	firstErr  error
 	created   []string // ids
@@ -37,10 +39,10 @@ type outcome struct {
 
 // work is how long the service worked for an answer.
 func (o *outcome) work() time.Duration {
-	if o.latencies.total == 0 {
+	if o.latencies.Total == 0 {
 		return 0
 	}
-	return o.cpu / time.Duration(o.latencies.total)
+	return o.cpu / time.Duration(o.latencies.Total)
 }
 
 // rate is right answers in a second.
@@ -48,11 +50,11 @@ func (o *outcome) rate() float64 {
 	if o.took <= 0 {
 		return 0
 	}
-	return float64(o.latencies.total) / o.took.Seconds()
+	return float64(o.latencies.Total) / o.took.Seconds()
 }
 
 func (o *outcome) add(other *outcome) {
-	o.latencies.add(&other.latencies)
+	o.latencies.Add(&other.latencies)
 	o.errors += other.errors
 	if o.firstErr == nil {
 		o.firstErr = other.firstErr
@@ -127,7 +129,7 @@ func (o *outcome) noteID(d dialect, body []byte) error {
 func (o *outcome) count(took time.Duration, err error) {
 	switch {
 	case err == nil:
-		o.latencies.record(took)
+		o.latencies.Record(took)
 	case o.firstErr == nil:
 		o.firstErr = err
 		fallthrough

@@ -63,8 +63,8 @@ func writeSizes(w io.Writer, a, b *series) {
 		x, y := m.median(), b.measurements[i].median()
 		rows = append(rows, []string{
 			m.scenario.title, strconv.Itoa(m.workers),
-			thousands(x.rate()), milliseconds(x.latencies.percentile(50)),
-			thousands(y.rate()), milliseconds(y.latencies.percentile(50)), ratio(x.rate(), y.rate()),
+			thousands(x.rate()), milliseconds(x.latencies.Percentile(50)),
+			thousands(y.rate()), milliseconds(y.latencies.Percentile(50)), ratio(x.rate(), y.rate()),
 		})
 	}
 	writeTable(w, rows)

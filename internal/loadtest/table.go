@@ -70,7 +70,7 @@ func writeSeries(w io.Writer, s *series) {
 		h := &o.latencies
 		rows = append(rows, []string{
 			m.scenario.title, strconv.Itoa(m.workers), thousands(o.rate()), thousands(m.best().rate()),
-			milliseconds(h.percentile(50)), milliseconds(h.percentile(95)), milliseconds(h.percentile(99)), milliseconds(h.max),
+			milliseconds(h.Percentile(50)), milliseconds(h.Percentile(95)), milliseconds(h.Percentile(99)), milliseconds(h.Max),
 			microseconds(o.work()),
 			strconv.Itoa(m.errors()),
 		})

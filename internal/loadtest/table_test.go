@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func measured(n int, d, took time.Duration, errors int) *outcome {
 	o := &outcome{took: took, cpu: time.Duration(n) * d / 10, errors: errors}
 	for range n {
-		o.latencies.record(d)
+		o.latencies.Record(d)
 	}
 	return o
 }
@@ -60,21 +60,5 @@ func TestTables(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(want), out.String()); diff != "" {
 		t.Errorf("tables (-want +got):\n%s", diff)
-	}
-}
-
-func TestResidentMemory(t *testing.T) {
-	if got := residentIn("Name:\tx\nVmHWM:\t  40 kB\nVmRSS:\t   20384 kB\nThreads:\t9\n"); got != 20384<<10 {
-		t.Errorf("%d, want %d", got, 20384<<10)
-	}
-}
-
-func TestCPUTime(t *testing.T) {
-	const stat = "42 (a) b) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20"
-	if got := cpuIn(stat); got != 2*time.Second {
-		t.Errorf("%v, want 2s", got)
-	}
-	if got := cpuIn("42 (a)"); got != 0 {
-		t.Errorf("%v, want nothing", got)
 	}
 }

@@ -1,4 +1,5 @@
-package main
+// Package histogram counts durations in memory of a fixed size.
+package histogram
 
 import (
 	"math"
@@ -15,42 +16,42 @@ const (
 	buckets    = (maxExp + 2) * subBuckets
 )
 
-// A histogram counts durations in memory of a fixed size. Its zero value is empty and
+// A Histogram counts durations in memory of a fixed size. Its zero value is empty and
 // ready to use; it is not safe for concurrent use.
-type histogram struct {
+type Histogram struct {
 	counts [buckets]uint64
-	total  uint64
-	max    time.Duration
+	Total  uint64 // how many were counted
+	Max    time.Duration
 }
 
-// record counts d; less than nothing is nothing.
-func (h *histogram) record(d time.Duration) {
+// Record counts d; less than nothing is nothing.
+func (h *Histogram) Record(d time.Duration) {
 	d = max(d, 0)
 	h.counts[bucketOf(d)]++
-	h.total++
-	h.max = max(h.max, d)
+	h.Total++
+	h.Max = max(h.Max, d)
 }
 
-// add counts everything that other has counted.
-func (h *histogram) add(other *histogram) {
+// Add counts everything that other has counted.
+func (h *Histogram) Add(other *Histogram) {
 	for i, n := range other.counts {
 		h.counts[i] += n
 	}
-	h.total += other.total
-	h.max = max(h.max, other.max)
+	h.Total += other.Total
+	h.Max = max(h.Max, other.Max)
 }
 
-// percentile returns a duration that p percent of those counted do not exceed; it is
+// Percentile returns a duration that p percent of those counted do not exceed; it is
 // at most 1.6 percent too large. Of an empty histogram it is 0.
-func (h *histogram) percentile(p float64) time.Duration {
-	rank := max(uint64(math.Ceil(p/100*float64(h.total))), 1)
+func (h *Histogram) Percentile(p float64) time.Duration {
+	rank := max(uint64(math.Ceil(p/100*float64(h.Total))), 1)
 	var seen uint64
 	for i, n := range h.counts {
 		if seen += n; seen >= rank {
-			return min(greatestIn(i), h.max)
+			return min(greatestIn(i), h.Max)
 		}
 	}
-	return h.max
+	return h.Max
 }
 
 // bucketOf: values below 64 have a bucket each; a larger one is cut to its first 7

@@ -1,4 +1,4 @@
-package main
+package histogram
 
 import (
 	"math"
@@ -9,15 +9,15 @@ import (
 )
 
 func TestPercentilesOfFewValues(t *testing.T) {
-	var h histogram
-	if got := h.percentile(99); got != 0 {
+	var h Histogram
+	if got := h.Percentile(99); got != 0 {
 		t.Errorf("percentile of nothing: %v, want 0", got)
 	}
 	for d := range 60 {
-		h.record(time.Duration(d + 1)) // exact: each has a bucket of its own
+		h.Record(time.Duration(d + 1)) // exact: each has a bucket of its own
 	}
 	for p, want := range map[float64]time.Duration{0: 1, 50: 30, 95: 57, 99: 60, 100: 60} {
-		if got := h.percentile(p); got != want {
+		if got := h.Percentile(p); got != want {
 			t.Errorf("percentile %v: %d, want %d", p, got, want)
 		}
 	}
@@ -26,21 +26,21 @@ func TestPercentilesOfFewValues(t *testing.T) {
 func TestPercentilesAgainstSortedValues(t *testing.T) {
 	seed := rand.New(rand.NewPCG(1, 2))
 	var values []time.Duration
-	var a, b histogram
+	var a, b Histogram
 	for i := range 20_000 {
 		d := time.Duration(seed.ExpFloat64() * float64(time.Millisecond))
 		values = append(values, d)
 		if i%2 == 0 {
-			a.record(d)
+			a.Record(d)
 		} else {
-			b.record(d)
+			b.Record(d)
 		}
 	}
-	a.add(&b)
+	a.Add(&b)
 	slices.Sort(values)
 	for _, p := range []float64{1, 50, 90, 95, 99, 99.9, 100} {
 		want := values[int(math.Ceil(p/100*float64(len(values))))-1]
-		got := a.percentile(p)
+		got := a.Percentile(p)
 		if got < want || float64(got) > float64(want)*1.017+1 {
 			t.Errorf("percentile %v: %v, want %v to 1.6 percent more", p, got, want)
 		}
@@ -62,13 +62,13 @@ func TestBucketsCoverEverything(t *testing.T) {
 	if last < time.Hour {
 		t.Errorf("the last bucket ends at %v, before an hour", last)
 	}
-	var h histogram
-	h.record(1 << 62)
-	h.record(-1)
-	if got := h.percentile(100); got != 1<<62 {
+	var h Histogram
+	h.Record(1 << 62)
+	h.Record(-1)
+	if got := h.Percentile(100); got != 1<<62 {
 		t.Errorf("greatest: %d, want %d", got, 1<<62)
 	}
-	if got := h.percentile(50); got != 0 { // of two
+	if got := h.Percentile(50); got != 0 { // of two
 		t.Errorf("less than nothing: %d, want 0", got)
 	}
 }
