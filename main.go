@@ -11,7 +11,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime/debug"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
@@ -25,43 +25,78 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.LookupEnv, os.Stdout)
-	stop()
-	if err != nil {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	if err := run(context.Background(), os.Args[1:], os.LookupEnv, os.Stdout, signals); err != nil {
 		fmt.Fprintln(os.Stderr, "user-manager:", err)
-		os.Exit(1)
+		os.Exit(exitStatus(err))
 	}
 }
 
-// run wires the service and serves until ctx is done.
-func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writer) error {
+// run does what args ask for. Without any it wires the service and serves until ctx is done
+// or signals say that it has to end, see [life.obey].
+func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout io.Writer, signals <-chan os.Signal) error {
+	asked, err := readArgs(args)
+	switch {
+	case err != nil:
+		return err
+	case asked.help:
+		return printHelp(stdout)
+	case asked.version:
+		return printVersion(stdout)
+	}
 	cfg, err := loadConfig(lookup)
-	if err != nil {
+	switch {
+	case err != nil:
 		return fmt.Errorf("configuration:\n%w", err)
+	case asked.check:
+		return check(ctx, cfg, lookup, stdout)
+	case asked.probe != "":
+		return probe(ctx, cfg, asked.probe)
 	}
-	log := newLog(stdout, cfg.logLevel)
-	service, err := open(ctx, cfg, lookup, log)
-	if err != nil {
-		return err
-	}
-	defer service.close()
+	return start(ctx, cfg, lookup, newLog(stdout, cfg.logLevel), signals)
+}
 
-	ln, err := net.Listen("tcp", net.JoinHostPort(cfg.host, cfg.port)) // here, so a taken port is run's error
+// start opens the service and serves until it has to end.
+func start(ctx context.Context, cfg config, lookup func(string) (string, bool), log *slog.Logger, signals <-chan os.Signal) error {
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	life := newLife(cfg.drain, stop, log)
+	watch.Go(func() { life.obey(ctx, signals) })
+
+	service, err := open(ctx, cfg, lookup, log)
+	if err == nil {
+		err = service.run(ctx, life)
+		service.close()
+	}
+	if err == nil || ctx.Err() != nil && errors.Is(err, context.Canceled) { // told to end while it opened
+		log.InfoContext(ctx, "stopped")
+		return nil
+	}
+	return err
+}
+
+// run serves until ctx is done, lets what is under way finish, and leaves the rest to the
+// next start.
+func (s *service) run(ctx context.Context, life *life) error {
+	ln, err := listen(s.cfg) // here, so a taken port is run's error
 	if err != nil {
 		return err
 	}
-	service.announce(ctx, ln.Addr())
+	s.announce(ctx, ln.Addr())
 	g, ctx := errgroup.WithContext(ctx) // the first to fail stops the others
-	service.api.stopping = ctx.Done()
-	handler := service.api.handler()
-	g.Go(func() error { return serve(ctx, cfg.http, log, ln, handler) })
-	g.Go(func() error { return service.api.users.Run(ctx) })
-	g.Go(func() error { return service.api.jobs.Run(ctx) })
-	g.Go(func() error { return service.api.timers.run(ctx, handler) })
+	s.api.draining, s.api.stopping = life.draining, ctx.Done()
+	handler := s.api.handler()
+	g.Go(func() error { return server{httpConfig: s.cfg.http, log: s.log, metrics: s.api.metrics}.serve(ctx, ln, handler) })
+	g.Go(func() error { return s.api.users.Run(ctx) })
+	g.Go(func() error { return s.api.jobs.Run(ctx) })
+	g.Go(func() error { return s.api.timers.run(ctx, handler) })
+	g.Go(func() error { s.api.sayWhatIsLeft(ctx); return nil })
 	err = g.Wait()
-	if resigned := service.api.users.Resign(context.WithoutCancel(ctx)); resigned != nil {
-		log.WarnContext(ctx, "process not taken off the journal", "err", resigned)
+	if resigned := s.api.users.Resign(context.WithoutCancel(ctx)); resigned != nil {
+		s.log.WarnContext(ctx, "process not taken off the journal", "err", resigned)
 	}
 	return err
 }
@@ -196,13 +231,4 @@ func (s *service) announce(ctx context.Context, addr net.Addr) {
 	}
 	s.log.InfoContext(ctx, "listening",
 		"addr", addr.String(), "store", s.store.name, "provider", s.cfg.provider, "version", s.cfg.version)
-}
-
-// buildVersion is the version of the module that was built, or "dev".
-func buildVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
-		return "dev"
-	}
-	return info.Main.Version
 }

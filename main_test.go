@@ -21,7 +21,7 @@ func TestRun(t *testing.T) {
 	logs, stdout := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, environment(map[string]string{"HTTP_PORT": "0", "EMBEDDED_PATH": filepath.Join(t.TempDir(), "users.db")}), stdout)
+		ended <- run(ctx, nil, environment(map[string]string{"HTTP_PORT": "0", "EMBEDDED_PATH": filepath.Join(t.TempDir(), "users.db")}), stdout, nil)
 		stdout.Close()
 	}()
 	url := ""
@@ -83,7 +83,7 @@ func TestRunThatCannotStart(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
-			err := run(ctx, environment(env), io.Discard)
+			err := run(ctx, nil, environment(env), io.Discard, nil)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("run with %v = %v, want %q", test.env, err, test.want)
 			}

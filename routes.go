@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"user-manager/apidoc"
@@ -33,7 +34,9 @@ type api struct {
 	maxJobBody   int64
 	webhook      *jobs.Webhook   // what callbacks of jobs may be
 	streams      chan struct{}   // holds a value for every stream of events
+	draining     <-chan struct{} // closed when the service is about to stop: it is not ready then
 	stopping     <-chan struct{} // closed when the service stops: streams end then
+	underWay     atomic.Int64    // requests
 	timeout      time.Duration   // of one call of the provider
 	passRefusals bool
 	embedded     http.Handler // the store, where it is served at /crud/; or nil
@@ -142,7 +145,7 @@ func (a *api) handler() http.Handler {
 		place, pages := frontend.Mount()
 		mux.Handle(a.prefix+place, http.StripPrefix(a.prefix, pages))
 	}
-	return a.access.recognized(a.identify(a.logged(a.bounded(jsonErrors(mux)))))
+	return a.leaving(a.access.recognized(a.identify(a.logged(a.bounded(jsonErrors(mux))))))
 }
 
 // frontendOf returns the provider's pages, those of a wrapped provider too.

@@ -34,8 +34,12 @@ func (a *api) healthz(w http.ResponseWriter, r *http.Request) error {
 }
 
 // ready handles GET /-/ready: users can be read and written. While the store is not called
-// for now, this call is what finds out that it is there again, as any other is.
+// for now, this call is what finds out that it is there again, as any other is. A service
+// that is about to stop is not ready.
 func (a *api) ready(w http.ResponseWriter, r *http.Request) error {
+	if isClosed(a.draining) || isClosed(a.stopping) {
+		return a.writeStatus(w, r, status{}, errStopping)
+	}
 	return a.writeStatus(w, r, status{}, a.checkStore(r.Context()))
 }
 

@@ -124,6 +124,12 @@ func (q *Queue) room() (int, int) {
 	return q.cfg.Concurrency - len(q.running), len(q.running)
 }
 
+// Running returns how many jobs run in this process at the moment.
+func (q *Queue) Running() int {
+	_, busy := q.room()
+	return busy
+}
+
 // run calls the kind of t, keeps the lease meanwhile, and writes how it ended.
 func (q *Queue) run(t *Task) {
 	defer q.ended(t)

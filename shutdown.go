@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A life is how long the service goes on: until it is told to stop, and then for a while.
+type life struct {
+	log      *slog.Logger
+	delay    time.Duration      // between SIGTERM and the end of serving
+	draining chan struct{}      // closed when the service is about to stop
+	reload   chan struct{}      // holds a value when files of keys are to be read again
+	stop     context.CancelFunc // ends serving
+}
+
+func newLife(delay time.Duration, stop context.CancelFunc, log *slog.Logger) *life {
+	return &life{log: log, delay: delay, draining: make(chan struct{}), reload: make(chan struct{}, 1), stop: stop}
+}
+
+// obey does what signals ask for, until they ask for the end or ctx is done: SIGHUP has
+// files read again, SIGTERM ends the service after the delay, any other at once.
+func (l *life) obey(ctx context.Context, signals <-chan os.Signal) {
+	defer l.stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-signals:
+			switch s {
+			case syscall.SIGHUP:
+				l.readAgain()
+			case syscall.SIGTERM:
+				l.drain(ctx, signals)
+				return
+			default:
+				return
+			}
+		}
+	}
+}
+
+func (l *life) readAgain() {
+	select {
+	case l.reload <- struct{}{}:
+	default: // that is going to be done anyway
+	}
+}
+
+// drain lets everybody know that the service is about to stop, and gives them the delay to
+// go elsewhere. Another signal ends it.
+func (l *life) drain(ctx context.Context, signals <-chan os.Signal) {
+	close(l.draining)
+	l.log.InfoContext(ctx, "not ready any more, stopping soon", "delay", l.delay.String())
+	delay := time.NewTimer(l.delay)
+	defer delay.Stop()
+	for {
+		select {
+		case <-delay.C:
+			return
+		case <-ctx.Done():
+			return
+		case s := <-signals:
+			if s == syscall.SIGHUP {
+				l.readAgain()
+				continue
+			}
+			return
+		}
+	}
+}
+
+// listen takes the port.
+func listen(cfg config) (net.Listener, error) {
+	ln, err := net.Listen("tcp", net.JoinHostPort(strings.Trim(cfg.host, "[]"), cfg.port))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("HTTP_PORT: %w: stop the process that has it, or choose another port", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("HTTP_HOST and HTTP_PORT: %w", err)
+	}
+	return ln, nil
+}
+
+// isClosed reports whether a channel that may be nil is closed.
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// leaving counts the requests under way, and has clients come by another connection next
+// time once the service is about to stop. Connections without a request stay open until
+// the end: one that is closed may be just about to be used.
+func (a *api) leaving(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.underWay.Add(1)
+		defer a.underWay.Add(-1)
+		if isClosed(a.draining) {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// sayWhatIsLeft logs, when ctx is done, what is under way then.
+func (a *api) sayWhatIsLeft(ctx context.Context) {
+	<-ctx.Done()
+	a.log.InfoContext(ctx, "stopping", "requests", a.underWay.Load(), "jobs", a.jobs.Running(), "operations", a.users.Unsettled())
+}
