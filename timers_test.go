@@ -208,7 +208,7 @@ func TestRunBlocksWhoExpiredMeanwhile(t *testing.T) {
 	logs, stdout := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, environment(env), stdout)
+		ended <- run(ctx, nil, environment(env), stdout, nil)
 		stdout.Close()
 	}()
 	address, called := "", 0
