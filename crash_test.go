@@ -59,7 +59,7 @@ func launch(t *testing.T, binary string, env ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.CommandContext(t.Context(), binary), out: &bytes.Buffer{}}
 	p.cmd.Dir = t.TempDir()
-	p.cmd.Env = append([]string{"HTTP_PORT=0", "PATH=" + os.Getenv("PATH")}, env...)
+	p.cmd.Env = append([]string{"HTTP_PORT=0", "DELAY_SHUTDOWN_SECONDS=0", "PATH=" + os.Getenv("PATH")}, env...)
 	if *network {
 		p.cmd.Env = append(p.cmd.Env, asService+"=1", "AUTH_MODULE=fake-beside")
 	}
