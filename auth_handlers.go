@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -23,11 +25,34 @@ func (a *api) login(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), a.timeout)
 	defer cancel()
-	session, err := a.provider.Login(ctx, in.Username, in.Password.Text)
+	session, err := a.tryLogin(ctx, a.access.config.proxies.client(r), in.Username, in.Password.Text)
+	if limited, ok := errors.AsType[*loginLimited](err); ok {
+		a.metrics.Refused(limited.reason)
+		w.Header().Set("Retry-After", wholeSeconds(limited.wait))
+		return &requestError{http.StatusTooManyRequests, "too many logins have failed; try again later"}
+	}
+	if errors.Is(err, errUnderWay) {
+		w.Header().Set("Retry-After", "1")
+		return &requestError{http.StatusServiceUnavailable, "too many logins are under way; try again later"}
+	}
 	if err != nil {
 		return failed("logging in", passLogin, err)
 	}
 	return writeSession(w, session)
+}
+
+// tryLogin logs in at the provider, unless too many logins of the account or from the address
+// have failed.
+func (a *api) tryLogin(ctx context.Context, from netip.Addr, username string, password secret.Text) (providers.Session, error) {
+	attempt, err := a.access.logins.begin(ctx, username, from)
+	if err != nil {
+		return providers.Session{}, err
+	}
+	refused := false
+	defer func() { attempt.end(refused) }() // also when the provider panics
+	session, err := a.provider.Login(ctx, username, password)
+	refused = errors.Is(err, providers.ErrUnauthorized)
+	return session, err
 }
 
 // refresh handles POST /refreshtoken.

@@ -76,6 +76,7 @@ type storeConfig struct {
 type importConfig struct {
 	maxBytes  int64 // of a file
 	batchSize int   // rows
+	atOnce    int   // imports
 }
 
 type jobsConfig struct {
@@ -118,6 +119,7 @@ func loadConfig(lookup func(string) (string, bool)) (config, error) {
 		info:            r.userInfo("USERINFO_ADDITIONAL_PROPERTIES"),
 		enrichment:      r.enrichment("CONFIGURATION_PATH"),
 		forwarding: upstream.Forwarding{
+			MaxDepth:          r.number("HTTP_MAX_JSON_DEPTH", 1, 10_000),
 			UserIDKey:         r.text("USERID_HEADER_KEY"),
 			GroupsKey:         r.text("GROUPS_HEADER_KEY"),
 			ClientTypeKey:     r.text("CLIENTTYPE_HEADER_KEY"),
@@ -134,6 +136,7 @@ func loadConfig(lookup func(string) (string, bool)) (config, error) {
 	cfg.imports = importConfig{
 		maxBytes:  int64(r.number("USER_IMPORT_MAX_BYTES", 1, math.MaxInt32)),
 		batchSize: r.number("USER_IMPORT_BATCH_SIZE", 1, 10_000),
+		atOnce:    r.number("USER_IMPORT_CONCURRENCY", 1, 1000),
 	}
 	cfg.bulkLimit = r.number("USERS_BULK_LIMIT", 1, 100_000)
 	cfg.jobs = r.jobs()
@@ -144,6 +147,7 @@ func loadConfig(lookup func(string) (string, bool)) (config, error) {
 	if cfg.provider == "fake" && !cfg.loopback() && !cfg.allowFake {
 		r.wrong("HTTP_HOST", "the fake provider listens on loopback only, unless ALLOW_FAKE_PROVIDER=true")
 	}
+	r.reachable(cfg)
 	return cfg, errors.Join(r.problems...)
 }
 

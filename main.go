@@ -89,7 +89,10 @@ func (s *service) run(ctx context.Context, life *life) error {
 	g, ctx := errgroup.WithContext(ctx) // the first to fail stops the others
 	s.api.draining, s.api.stopping = life.draining, ctx.Done()
 	handler := s.api.handler()
-	g.Go(func() error { return server{httpConfig: s.cfg.http, log: s.log, metrics: s.api.metrics}.serve(ctx, ln, handler) })
+	g.Go(func() error {
+		return server{httpConfig: s.cfg.http, log: s.log, metrics: s.api.metrics, tls: s.api.access.certificate.config()}.serve(ctx, ln, handler)
+	})
+	g.Go(func() error { return s.api.access.reloads(ctx, life.reload) })
 	g.Go(func() error { return s.api.users.Run(ctx) })
 	g.Go(func() error { return s.api.jobs.Run(ctx) })
 	g.Go(func() error { return s.api.timers.run(ctx, handler) })
@@ -166,25 +169,28 @@ type neighbours struct {
 
 // newAPI joins the neighbours.
 func newAPI(cfg config, n neighbours, log *slog.Logger) *api {
+	counts := metrics.New(cfg.version)
 	a := &api{
 		log:          log,
-		metrics:      metrics.New(),
-		access:       &access{},
+		metrics:      counts,
+		access:       newAccess(cfg.access, counts, log),
 		neighbours:   n,
 		enrichment:   cfg.enrichment,
 		forwarding:   cfg.forwarding,
 		prefix:       cfg.prefix,
 		version:      cfg.version,
 		maxBody:      cfg.http.maxBody,
+		maxDepth:     cfg.http.maxDepth,
 		timeout:      cfg.upstreamTimeout,
 		passRefusals: cfg.passRefusals,
+		clientIP:     cfg.http.logClientIP,
 		embedded:     n.store.public(cfg),
 		imports:      cfg.imports,
 		bulkLimit:    cfg.bulkLimit,
 		maxJobBody:   cfg.jobs.maxBody,
 		webhook:      newWebhook(cfg),
-		streams:      make(chan struct{}, maxStreams),
 	}
+	a.bounds = newBounds(cfg, a.metrics)
 	a.jobs = a.newQueue(cfg, n.store)
 	a.users = users.New(a.usersConfig(cfg, n.store))
 	return a
@@ -229,6 +235,7 @@ func (s *service) announce(ctx context.Context, addr net.Addr) {
 	if s.api.timers == nil {
 		s.log.WarnContext(ctx, "nobody is blocked when the expirationDate comes: set TIMER_SERVICE to have it so")
 	}
+	s.api.access.warn(ctx)
 	s.log.InfoContext(ctx, "listening",
-		"addr", addr.String(), "store", s.store.name, "provider", s.cfg.provider, "version", s.cfg.version)
+		"addr", addr.String(), "tls", s.api.access.certificate != nil, "keys", s.api.access.keys.Load().size(), "store", s.store.name, "provider", s.cfg.provider, "version", s.cfg.version)
 }

@@ -22,23 +22,25 @@ type api struct {
 	log          *slog.Logger
 	metrics      *metrics.Metrics
 	access       *access
+	bounds       *bounds
 	users        *users.Service
 	enrichment   *enrichment // nil: GET /users/ is the store's own answer
 	forwarding   upstream.Forwarding
 	prefix       string // before every route but the status and documentation routes
 	version      string
 	maxBody      int64
+	maxDepth     int // levels of a body that is JSON
 	imports      importConfig
 	bulkLimit    int // most users of one request that is no import or job
 	jobs         *jobs.Queue
 	maxJobBody   int64
 	webhook      *jobs.Webhook   // what callbacks of jobs may be
-	streams      chan struct{}   // holds a value for every stream of events
 	draining     <-chan struct{} // closed when the service is about to stop: it is not ready then
 	stopping     <-chan struct{} // closed when the service stops: streams end then
 	underWay     atomic.Int64    // requests
 	timeout      time.Duration   // of one call of the provider
 	passRefusals bool
+	clientIP     bool         // of clients may be in the log
 	embedded     http.Handler // the store, where it is served at /crud/; or nil
 }
 
@@ -103,8 +105,24 @@ func (a *api) bodyLimit(r route) int64 {
 		return a.imports.maxBytes + uploadOverhead
 	case r.method == "POST" && strings.HasPrefix(r.path, "/jobs/"):
 		return a.maxJobBody
+	case r.access == anybody:
+		return min(smallBody, a.maxBody)
 	}
 	return a.maxBody
+}
+
+// bounded is h for as many requests of a route at once as there may be. The status routes
+// answer whatever else goes on; and what lasts long leaves the places of the others alone.
+func (a *api) bounded(r route, h http.Handler) http.Handler {
+	switch {
+	case strings.HasPrefix(r.path, "/-/"):
+		return h
+	case strings.HasSuffix(r.path, "/events"):
+		return a.bounds.within(a.bounds.streams, h)
+	case r.path == "/users/import":
+		return a.bounds.within(a.bounds.imports, h)
+	}
+	return a.bounds.bounded(a.bodyLimit(r), h)
 }
 
 // statusRoutes are never under the prefix: those that the platform calls, and the one that
@@ -122,7 +140,7 @@ func (a *api) statusRoutes() []route {
 func (a *api) handler() http.Handler {
 	mux := http.NewServeMux()
 	handle := func(prefix string, r route) {
-		answer := a.answer(r.handle, a.bodyLimit(r))
+		answer := a.bounded(r, a.answer(r.handle, a.bodyLimit(r)))
 		if r.access == withKey {
 			answer = a.access.guarded(answer)
 		}
@@ -139,13 +157,18 @@ func (a *api) handler() http.Handler {
 	mux.Handle("/documentation", docs)
 	mux.Handle("/documentation/", docs)
 	if a.embedded != nil {
-		mux.Handle(a.prefix+"/crud/", a.access.guarded(http.StripPrefix(a.prefix+"/crud", a.embedded)))
+		mux.Handle(a.prefix+"/crud/", a.access.guarded(a.bounds.store(http.StripPrefix(a.prefix+"/crud", a.embedded))))
 	}
 	if frontend, ok := frontendOf(a.provider); ok {
-		place, pages := frontend.Mount()
-		mux.Handle(a.prefix+place, http.StripPrefix(a.prefix, pages))
+		pages := frontend.Mount()
+		below := a.bounds.within(a.bounds.requests, http.StripPrefix(a.prefix, pages.Handler))
+		mux.Handle(a.prefix+pages.Path, a.access.guarded(below))
+		for _, linked := range pages.Linked {
+			mux.Handle(a.prefix+linked, below)
+			mux.Handle(a.prefix+linked+"/{$}", below)
+		}
 	}
-	return a.leaving(a.access.recognized(a.identify(a.logged(a.bounded(jsonErrors(mux))))))
+	return a.leaving(a.access.recognized(a.identify(a.logged(jsonErrors(mux)))))
 }
 
 // frontendOf returns the provider's pages, those of a wrapped provider too.

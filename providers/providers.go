@@ -128,8 +128,17 @@ type Remote interface {
 // Frontend is a [Provider] with pages of its own, served below a path of the
 // service, such as the fake's outbox.
 type Frontend interface {
-	// Mount returns the path, such as "/fake/", and the handler of all below it.
-	Mount() (path string, h http.Handler)
+	Mount() Pages
+}
+
+// Pages are what a [Frontend] serves. Their handler is given paths without the service's
+// prefix.
+type Pages struct {
+	Path    string // of all of them, such as "/fake/"
+	Handler http.Handler
+	// Linked are the paths that links in mails lead to: whoever has such a link may open it.
+	// The others are for those who may call the service.
+	Linked []string
 }
 
 // An Account is the side of a user that logs in.

@@ -196,9 +196,8 @@ func TestOutboxLimitIsRead(t *testing.T) {
 // request lets p's pages answer a request.
 func request(t *testing.T, p *Provider, r *http.Request) *httptest.ResponseRecorder {
 	t.Helper()
-	_, h := p.Mount()
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
+	p.Mount().Handler.ServeHTTP(w, r)
 	return w
 }
 

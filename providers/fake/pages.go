@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"user-manager/providers"
 	"user-manager/secret"
 )
 
@@ -29,8 +30,8 @@ const (
 )
 
 // Mount implements [providers.Frontend]: the outbox, and the page that the links in
-// its mails lead to. The handler is given paths without the service's prefix.
-func (p *Provider) Mount() (path string, h http.Handler) {
+// its mails lead to.
+func (p *Provider) Mount() providers.Pages {
 	mux := http.NewServeMux()
 	handle := func(method, path string, h page) { // with and without a final slash
 		mux.Handle(method+" "+path, p.answer(h))
@@ -39,7 +40,7 @@ func (p *Provider) Mount() (path string, h http.Handler) {
 	handle("GET", outboxPage, p.showOutbox)
 	handle("GET", passwordPage, p.showForm)
 	handle("POST", passwordPage, p.takeForm)
-	return mountedAt, p.jsonErrors(mux)
+	return providers.Pages{Path: mountedAt, Handler: p.jsonErrors(mux), Linked: []string{passwordPage}}
 }
 
 // page answers a request, or returns why it cannot.

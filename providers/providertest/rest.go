@@ -57,9 +57,14 @@ func frontend(t *testing.T, h Harness) {
 	if !ok {
 		t.Skip("the provider is no Frontend")
 	}
-	path, handler := f.Mount()
-	if len(path) < 3 || !strings.HasPrefix(path, "/") || !strings.HasSuffix(path, "/") || handler == nil {
-		t.Errorf("Mount returned path %q and handler %v, want a path between slashes and a handler", path, handler)
+	pages := f.Mount()
+	if len(pages.Path) < 3 || !strings.HasPrefix(pages.Path, "/") || !strings.HasSuffix(pages.Path, "/") || pages.Handler == nil {
+		t.Errorf("Mount returned path %q and handler %v, want a path between slashes and a handler", pages.Path, pages.Handler)
+	}
+	for _, linked := range pages.Linked {
+		if !strings.HasPrefix(linked, pages.Path) || strings.HasSuffix(linked, "/") {
+			t.Errorf("Mount returned the linked path %q, want one below %s without a final slash", linked, pages.Path)
+		}
 	}
 }
 
