@@ -1,6 +1,221 @@
 package main
 
-import "net/http"
+import (
+	"context"
+	"io"
+	"mime"
+	"net/http"
+	"time"
 
-// bounded refuses requests beyond those that are worked on at once.
-func (a *api) bounded(next http.Handler) http.Handler { return next }
+	"golang.org/x/sync/semaphore"
+
+	"user-manager/metrics"
+)
+
+const (
+	// smallBody is what a body may have that anybody may send, and what needs no room.
+	smallBody = 16 << 10
+	// roomTime is how long a request waits for room, once some of its body is there.
+	roomTime = time.Second
+)
+
+// bounds is what all requests share: places to be worked on, and room for bodies. It is
+// safe for use by several goroutines.
+type bounds struct {
+	metrics  *metrics.Metrics
+	requests places
+	imports  places
+	streams  places
+	room     *semaphore.Weighted // bytes of bodies
+	most     int64               // of them
+}
+
+func newBounds(cfg config, m *metrics.Metrics) *bounds {
+	return &bounds{
+		metrics:  m,
+		requests: places{make(chan struct{}, cfg.http.maxRequests), "too many requests are under way; try again", "1"},
+		imports:  places{make(chan struct{}, cfg.imports.atOnce), "too many imports are under way; try again later", "30"},
+		streams:  places{make(chan struct{}, cfg.http.maxStreams), "too many streams of events are open", "30"},
+		room:     semaphore.NewWeighted(cfg.http.maxBodies),
+		most:     cfg.http.maxBodies,
+	}
+}
+
+// places are those of requests that are worked on at once.
+type places struct {
+	taken chan struct{}
+	full  string // what is answered when all are taken
+	again string // and when to try again, in seconds
+}
+
+func (p places) take() bool {
+	select {
+	case p.taken <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p places) leave() { <-p.taken }
+
+// within is next for requests that there is a place for; the others are refused at once.
+func (b *bounds) within(p places, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !p.take() {
+			b.refuse(w, p)
+			return
+		}
+		defer p.leave()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// refuse answers that there is no place, without a look at the request.
+func (b *bounds) refuse(w http.ResponseWriter, p places) {
+	b.metrics.Refused(metrics.Overloaded)
+	w.Header().Set("Retry-After", p.again)
+	writeFailure(w, http.StatusServiceUnavailable, p.full)
+}
+
+// bounded is [bounds.within] for requests whose bodies are read to their end before anything
+// is done. A request has no place while its body arrives, so that those who send slowly take
+// none from the others; and a body of more than [smallBody] bytes, or than what has no known
+// size may have by limit, needs room until the request is answered.
+func (b *bounds) bounded(limit int64, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !b.requests.take() {
+			b.refuse(w, b.requests)
+			return
+		}
+		if r.Body == nil || r.Body == http.NoBody {
+			defer b.requests.leave()
+			next.ServeHTTP(w, r)
+			return
+		}
+		body := &arrival{ReadCloser: r.Body, bounds: b, ctx: r.Context(), w: w, size: b.size(r, limit), placed: true}
+		defer body.end()
+		r.Body = body
+		next.ServeHTTP(w, r)
+	})
+}
+
+// storeBody is the most that the embedded store reads of a body before it does anything.
+const storeBody = 16 << 20
+
+// store is the embedded store for requests that there is a place for. It knows its own
+// limits; a body that it may hold has its room from the beginning, and a file is an import.
+func (b *bounds) store(next http.Handler) http.Handler {
+	imports, others := b.within(b.imports, next), b.within(b.requests, b.roomy(storeBody, next))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media == "multipart/form-data" {
+			imports.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
+}
+
+// roomy is next for requests whose bodies there is room for, from the beginning: nothing is
+// known of how they are read.
+func (b *bounds) roomy(limit int64, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if size := b.size(r, limit); size > smallBody {
+			if !b.makeRoom(r.Context(), size) {
+				b.refuse(w, b.requests)
+				return
+			}
+			defer b.room.Release(size)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// size returns the room that the body of r takes.
+func (b *bounds) size(r *http.Request, limit int64) int64 {
+	size := r.ContentLength
+	if size < 0 || size > limit {
+		size = limit
+	}
+	return min(size, b.most)
+}
+
+// makeRoom waits a moment for room, and reports whether there is any.
+func (b *bounds) makeRoom(ctx context.Context, size int64) bool {
+	if b.room.TryAcquire(size) {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, roomTime)
+	defer cancel()
+	return b.room.Acquire(ctx, size) == nil
+}
+
+// An arrival is the body of a request that takes a place when it is there. It is for one
+// goroutine.
+type arrival struct {
+	io.ReadCloser
+	bounds *bounds
+	ctx    context.Context // of the request, which it belongs to
+	w      http.ResponseWriter
+
+	size, came   int64
+	placed, held bool // has a place, has room
+	failure      error
+}
+
+// Read implements [io.Reader].
+func (a *arrival) Read(p []byte) (int, error) {
+	if a.failure != nil {
+		return 0, a.failure
+	}
+	if a.placed {
+		a.bounds.requests.leave()
+		a.placed = false
+		connectionFrom(a.ctx).awaitBody()
+	}
+	n, err := a.ReadCloser.Read(p)
+	a.came += int64(n)
+	if a.came > smallBody && !a.held {
+		if a.held = a.bounds.makeRoom(a.ctx, a.size); !a.held {
+			err = a.refused()
+		}
+	}
+	if err == io.EOF && !a.place() {
+		err = a.refused()
+	}
+	a.failure = err
+	return n, err
+}
+
+// place waits a moment for a place, and reports whether there is one.
+func (a *arrival) place() bool {
+	connectionFrom(a.ctx).gotBody()
+	if a.placed = a.bounds.requests.take(); a.placed {
+		return true
+	}
+	moment := time.NewTimer(roomTime)
+	defer moment.Stop()
+	select {
+	case a.bounds.requests.taken <- struct{}{}:
+		a.placed = true
+	case <-moment.C:
+	case <-a.ctx.Done():
+	}
+	return a.placed
+}
+
+func (a *arrival) refused() error {
+	a.bounds.metrics.Refused(metrics.Overloaded)
+	a.w.Header().Set("Retry-After", a.bounds.requests.again)
+	return &requestError{http.StatusServiceUnavailable, a.bounds.requests.full}
+}
+
+// end gives back what the request has.
+func (a *arrival) end() {
+	if a.placed {
+		a.bounds.requests.leave()
+	}
+	if a.held {
+		a.bounds.room.Release(a.size)
+	}
+}

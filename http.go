@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"mime"
 	"net/http"
 	"net/url"
@@ -17,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"user-manager/crud/document"
+	"user-manager/nesting"
 	"user-manager/providers"
 	"user-manager/secret"
 	"user-manager/upstream"
@@ -47,25 +47,32 @@ type failure struct {
 	Message    string `json:"message"`
 }
 
-// answer makes an http.Handler of h: it alone writes errors, and logs each once.
+// answer makes an http.Handler of h: it alone writes errors, and tells why for the log.
 // A body larger than maxBody is refused.
 func (a *api) answer(h handler, maxBody int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(unwrapped(w), r.Body, maxBody)
+		r.Body = boundedBody{http.MaxBytesReader(unwrapped(w), r.Body, maxBody), a.maxDepth}
 		err := upstream.Protect(func() error { return h(w, r) })
 		switch {
 		case err == nil:
 			return
 		case errors.Is(err, http.ErrAbortHandler): // what came so far must not pass for all
+			blameOn(w, err)
 			panic(http.ErrAbortHandler)
 		}
+		blameOn(w, err)
 		status, message := a.classify(err)
-		a.log.Log(r.Context(), levelOf(status), "request failed", "route", r.Pattern, "status", status, "err", chain(err)+refusedSettings(err))
 		if wait := upstream.RetryAfter(err); wait > 0 && (status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable) {
 			w.Header().Set("Retry-After", wholeSeconds(wait))
 		}
 		writeFailure(w, status, message)
 	})
+}
+
+// A boundedBody is a body of limited size, and how deep it may be nested if it is JSON.
+type boundedBody struct {
+	io.ReadCloser
+	levels int
 }
 
 // wholeSeconds is a duration as Retry-After has it, rounded up.
@@ -83,14 +90,6 @@ func unwrapped(w http.ResponseWriter) http.ResponseWriter {
 		}
 		w = wrapper.Unwrap()
 	}
-}
-
-// levelOf: what the client did is no news, what we or an upstream did is.
-func levelOf(status int) slog.Level {
-	if status >= http.StatusInternalServerError {
-		return slog.LevelError
-	}
-	return slog.LevelDebug
 }
 
 // chain is the text of err and of what is behind an upstream's error, which its own
@@ -232,7 +231,13 @@ func readJSON(r *http.Request) ([]byte, error) {
 		return nil, &requestError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type: the charset of JSON is utf-8, not %q", charset)}
 	}
 	body, err := readText(r)
-	return bytes.TrimSpace(body), err
+	if err != nil {
+		return nil, err
+	}
+	if bounded, ok := r.Body.(boundedBody); ok && nesting.Exceeds(body, bounded.levels) {
+		return nil, badRequest("body: is nested deeper than %d levels", bounded.levels)
+	}
+	return bytes.TrimSpace(body), nil
 }
 
 // readText reads the body. One that is not UTF-8 is refused: the decoders would put
@@ -252,6 +257,9 @@ func readText(r *http.Request) ([]byte, error) {
 func bodyError(err error) error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("body: must not be larger than %d bytes", tooLarge.Limit)}
+	}
+	if busy, ok := errors.AsType[*requestError](err); ok {
+		return busy
 	}
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return badRequest("%s", validation.WrongType(wrong))

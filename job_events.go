@@ -14,7 +14,6 @@ import (
 const (
 	eventEvery     = 500 * time.Millisecond // at most one event of progress
 	heartbeatEvery = 15 * time.Second       // so that no proxy takes the silence for an end
-	maxStreams     = 128                    // streams of events at once
 )
 
 // activationEvents handles GET /jobs/bulk-activation/:id/events.
@@ -31,13 +30,6 @@ func (a *api) mailEvents(w http.ResponseWriter, r *http.Request) error {
 // the job's status, with the job as it is then. The stream ends early when the service
 // stops; whoever listens comes back by itself.
 func (a *api) streamJob(w http.ResponseWriter, r *http.Request, kind string) error {
-	select {
-	case a.streams <- struct{}{}:
-		defer func() { <-a.streams }()
-	default:
-		w.Header().Set("Retry-After", "30")
-		return &requestError{http.StatusServiceUnavailable, "too many streams of events are open"}
-	}
 	job, err := a.job(r, kind)
 	if err != nil {
 		return err
@@ -116,7 +108,6 @@ func (s *eventStream) send(name string, data any) bool {
 }
 
 func (s *eventStream) write(p []byte) bool {
-	_ = s.out.SetWriteDeadline(time.Now().Add(heartbeatEvery)) // without it a client that does not read could stay
 	if _, err := s.w.Write(p); err != nil {
 		return false
 	}

@@ -35,6 +35,7 @@ var settings = []settingGroup{
 		{"SERVICE_PREFIX", "", "path before every route but those below `/-/` and `/documentation`, such as `/ums`"},
 		{"SERVICE_VERSION", "", "version that the status routes give; unset: the build's own"},
 		{"LOG_LEVEL", "info", "`error`, `warn`, `info`, `debug`, `trace` or `silent`"},
+		{"LOG_CLIENT_IP", "false", "have the addresses of clients in the log: `X-Forwarded-For` as it is, or else the peer"},
 		{"EXPOSE_METRICS", "true", "serve `/-/metrics`"},
 		{"DELAY_SHUTDOWN_SECONDS", "10", "seconds that the service goes on serving after SIGTERM, while `/-/ready` says that it is not ready, so that nobody is led here any more; SIGINT stops without it"},
 		{"SHUTDOWN_TIMEOUT", "20s", "how long requests under way may take after that"},
@@ -52,6 +53,7 @@ var settings = []settingGroup{
 	}},
 	{"Limits", []setting{
 		{"HTTP_MAX_BODY_BYTES", "1048576", "largest request body; beyond it 413"},
+		{"HTTP_MAX_BODIES_BYTES", "33554432", "bytes of all bodies above 16 KiB that are held at once; a request beyond waits for a second, then 503"},
 		{"HTTP_MAX_HEADER_BYTES", "65536", "largest header of a request, its path and query included; beyond it 431"},
 		{"HTTP_MAX_JSON_DEPTH", "64", "deepest nesting of arrays and objects in JSON that a client sends; beyond it 400"},
 		{"HTTP_MAX_REQUESTS", "256", "requests that are worked on at once; beyond them 503"},
@@ -116,10 +118,12 @@ var settings = []settingGroup{
 	{"Many users", []setting{
 		{"USER_IMPORT_MAX_BYTES", "1048576", "largest CSV file of an import; beyond it 413"},
 		{"USER_IMPORT_BATCH_SIZE", "250", "rows of an import that are written together"},
+		{"USER_IMPORT_CONCURRENCY", "8", "imports that run at once; beyond it 503"},
 		{"USERS_BULK_LIMIT", "1000", "most users of one `POST` or `PATCH /users/bulk`, or `DELETE /users/`; beyond it 400"},
 		{"JOBS_CONCURRENCY", "4", "jobs that run at once; the others wait"},
 		{"JOBS_MAX_QUEUED", "100", "jobs that may wait; beyond it 503"},
 		{"JOBS_MAX_BODY_BYTES", "16777216", "largest body of a request for a job; beyond it 413"},
+		{"JOBS_EVENT_STREAMS", "128", "streams of events of jobs that are open at once; beyond it 503"},
 		{"JOBS_RETENTION", "24h", "how long a finished job can be asked for"},
 		{"AUTH0_BULK_CHANGE_PASSWORD_RATE_LIMIT_PER_SECOND", "2", "change-password mails a second of all jobs together; when the provider allows fewer, the jobs slow down"},
 		{"JOBS_WEBHOOK_URL", "", "where the end of every job is posted that names no `callbackUrl`; its host must be among `WEBHOOK_ALLOWED_HOSTS`"},

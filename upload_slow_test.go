@@ -77,7 +77,9 @@ func serveUntil(t *testing.T, ctx context.Context, stop func(), h http.Handler) 
 	transport := &http.Transport{DialContext: s.listener.dial, IdleConnTimeout: time.Hour, DisableCompression: true}
 	s.client = &http.Client{Transport: transport}
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, standardHTTP, slog.New(slog.DiscardHandler), s.listener, h) }()
+	go func() {
+		ended <- server{httpConfig: standardHTTP, log: slog.New(slog.DiscardHandler)}.serve(ctx, s.listener, h)
+	}()
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		stop()

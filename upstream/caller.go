@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"user-manager/nesting"
 )
 
 // Names of the headers that mean the same everywhere on the platform.
@@ -30,6 +32,9 @@ type Forwarding struct {
 	BackofficeKey     string
 	UserPropertiesKey string
 	Additional        []string // forwarded as received
+	// MaxDepth is how deep the user properties may be nested; deeper ones are not forwarded.
+	// 0: they may be as deep as they are.
+	MaxDepth int
 	// Timer are the headers that a timer of the request's is to send with its own call.
 	Timer []string
 }
@@ -73,7 +78,7 @@ func (f Forwarding) Caller(r *http.Request, requestID string) Caller {
 	if r.Header.Get(f.BackofficeKey) != "" {
 		set(f.BackofficeKey, "1")
 	}
-	set(f.UserPropertiesKey, compactObject(r.Header.Get(f.UserPropertiesKey)))
+	set(f.UserPropertiesKey, compactObject(r.Header.Get(f.UserPropertiesKey), f.MaxDepth))
 	set(RequestIDHeader, requestID)
 	for name := range r.Header {
 		if strings.HasPrefix(name, "X-Forwarded-") {
@@ -146,9 +151,13 @@ func joinGroups(groups string) string {
 	return strings.Join(kept, ",")
 }
 
-// compactObject returns text without its white space, or "" if it is no JSON object.
-func compactObject(text string) string {
+// compactObject returns text without its white space, or "" if it is no JSON object, or one
+// that is deeper than most levels.
+func compactObject(text string, most int) string {
 	var out bytes.Buffer
+	if most > 0 && nesting.Exceeds(text, most) {
+		return ""
+	}
 	if !strings.HasPrefix(strings.TrimSpace(text), "{") || json.Compact(&out, []byte(text)) != nil {
 		return ""
 	}

@@ -13,7 +13,9 @@ import (
 	"github.com/kaptinlin/jsonschema"
 
 	"user-manager/crud"
+	"user-manager/crud/document"
 	"user-manager/csvimport"
+	"user-manager/nesting"
 )
 
 // errRemoteSchema is why a schema that refers to another address is refused.
@@ -64,6 +66,9 @@ func (g *groups) group(ctx context.Context, name string) (*group, error) {
 	}
 	if known, ok := g.known(name); ok && known.version == string(version) {
 		return known.group, nil
+	}
+	if nesting.Exceeds(version, document.MaxDepth) {
+		return nil, fmt.Errorf("decode group: is nested deeper than %d levels", document.MaxDepth)
 	}
 	var configs []crud.Document
 	if err := json.Unmarshal(version, &configs); err != nil {
