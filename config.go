@@ -45,6 +45,7 @@ type config struct {
 	bulkLimit       int // most users of one POST or PATCH /users/bulk, or DELETE /users/
 	jobs            jobsConfig
 	upstreamTimeout time.Duration
+	fanOut          int // calls of upstreams that one request or job makes at once
 	// passRefusals: documented 500s carry the upstream's own 4xx status.
 	passRefusals bool
 
@@ -110,6 +111,7 @@ func loadConfig(lookup func(string) (string, bool)) (config, error) {
 		exposeMetrics:   r.flag("EXPOSE_METRICS"),
 		drain:           time.Duration(r.number("DELAY_SHUTDOWN_SECONDS", 0, 3600)) * time.Second,
 		upstreamTimeout: r.duration("UPSTREAM_TIMEOUT"),
+		fanOut:          r.number("FAN_OUT", 1, 1000),
 		passRefusals:    r.oneOf("UPSTREAM_ERROR_STATUS", "500", "passthrough") == "passthrough",
 		allowFake:       r.flag("ALLOW_FAKE_PROVIDER"),
 		randomPassword:  r.flag("RANDOM_PWD_GEN"),

@@ -76,7 +76,7 @@ func (a *api) enrich(r *http.Request, list []document.Document) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), a.timeout)
 	defer cancel()
-	accounts, err := providers.Accounts(ctx, a.provider, ids)
+	accounts, err := providers.Accounts(ctx, a.provider, ids, a.users.FanOut)
 	if err != nil {
 		return err
 	}

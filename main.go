@@ -122,26 +122,29 @@ func open(ctx context.Context, cfg config, lookup func(string) (string, bool), l
 			s.close()
 		}
 	}()
-	if s.store, err = openStore(ctx, cfg, log); err != nil {
+	n := neighbours{metrics: newMetrics(cfg)}
+	observer := observerOf(n.metrics)
+	if s.store, err = openStore(ctx, cfg, log, observer); err != nil {
 		return nil, fmt.Errorf("open store (EMBEDDED_PATH=%s): %w", cfg.store.path, err)
 	}
 	s.closers = append(s.closers, s.store)
-	provider, err := providers.Open(ctx, cfg.provider, providers.Settings{Getenv: getenv(lookup), Log: log, Local: s.store.local(), Timeout: cfg.upstreamTimeout})
+	provider, err := providers.Open(ctx, cfg.provider, providers.Settings{Getenv: getenv(lookup), Log: log, Local: s.store.local(), Timeout: cfg.upstreamTimeout, FanOut: cfg.fanOut, Observer: observer})
 	if err != nil {
 		return nil, err
 	}
 	if closer, ok := provider.(io.Closer); ok {
 		s.closers = append(s.closers, closer)
 	}
-	grants, err := openGrants(cfg, nil, log)
+	grants, err := openGrants(cfg, nil, log, observer)
 	if err != nil {
 		return nil, err
 	}
-	timers, err := openTimers(cfg, s.store, log)
+	timers, err := openTimers(cfg, s.store, log, observer)
 	if err != nil {
 		return nil, err
 	}
-	s.api = newAPI(cfg, neighbours{s.store, provider, grants, timers}, log)
+	n.store, n.provider, n.grants, n.timers = s.store, provider, grants, timers
+	s.api = newAPI(cfg, n, log)
 	if err := errors.Join(s.api.users.Recover(ctx), s.api.jobs.Recover(ctx)); err != nil {
 		if s.store.embedded != nil {
 			return nil, fmt.Errorf("read what an earlier run left open: %w", err)
@@ -165,15 +168,15 @@ type neighbours struct {
 	provider providers.Provider
 	grants   *grants // nil: roles are kept in the store, and that is all
 	timers   *timers // nil: nobody is blocked on expirationDate
+
+	metrics *metrics.Metrics // counts what is called; nil: nothing is counted
 }
 
 // newAPI joins the neighbours.
 func newAPI(cfg config, n neighbours, log *slog.Logger) *api {
-	counts := metrics.New(cfg.version)
 	a := &api{
 		log:          log,
-		metrics:      counts,
-		access:       newAccess(cfg.access, counts, log),
+		access:       newAccess(cfg.access, n.metrics, log),
 		neighbours:   n,
 		enrichment:   cfg.enrichment,
 		forwarding:   cfg.forwarding,
@@ -193,6 +196,7 @@ func newAPI(cfg config, n neighbours, log *slog.Logger) *api {
 	a.bounds = newBounds(cfg, a.metrics)
 	a.jobs = a.newQueue(cfg, n.store)
 	a.users = users.New(a.usersConfig(cfg, n.store))
+	a.metrics.Watch(a.sources())
 	return a
 }
 
@@ -206,6 +210,7 @@ func (a *api) usersConfig(cfg config, s *store) users.Config {
 		Provider:       a.provider,
 		Log:            a.log,
 		Timeout:        cfg.upstreamTimeout,
+		FanOut:         cfg.fanOut,
 		HardDelete:     cfg.hardDelete,
 		RandomPassword: cfg.randomPassword,
 		PasswordLength: cfg.passwordLength,

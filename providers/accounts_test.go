@@ -22,14 +22,14 @@ func TestReadEach(t *testing.T) {
 		}
 		return Account{ID: id}, nil
 	}
-	got, err := ReadEach(t.Context(), []string{"a", "gone", "b"}, read)
+	got, err := ReadEach(t.Context(), []string{"a", "gone", "b"}, 0, read)
 	if diff := cmp.Diff(map[string]Account{"a": {ID: "a"}, "b": {ID: "b"}}, got); err != nil || diff != "" {
 		t.Errorf("%v; accounts (-want +got):\n%s", err, diff)
 	}
-	if got, err := ReadEach(t.Context(), []string{"a", "broken"}, read); got != nil || !errors.Is(err, broken) {
+	if got, err := ReadEach(t.Context(), []string{"a", "broken"}, 0, read); got != nil || !errors.Is(err, broken) {
 		t.Errorf("%v, %v; want %v", got, err, broken)
 	}
-	if _, err := ReadEach(t.Context(), []string{"panics"}, read); err == nil {
+	if _, err := ReadEach(t.Context(), []string{"panics"}, 0, read); err == nil {
 		t.Error("a panic is no error")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"user-manager/crud"
+	"user-manager/upstream"
 )
 
 // Settings is what a driver is opened with.
@@ -24,8 +25,13 @@ type Settings struct {
 	// Timeout bounds a call of a driver whose accounts are another service's, all its
 	// tries together.
 	Timeout time.Duration
+	// FanOut bounds the calls that such a driver makes at once for one call of its own; 0:
+	// [upstream.FanOut].
+	FanOut int
 	// Base makes the calls of such a driver; nil: over sockets.
 	Base http.RoundTripper
+	// Observer is told of the driver's calls, and of its waits for limits.
+	Observer upstream.Observer
 }
 
 // A Driver makes providers of one kind.

@@ -25,6 +25,8 @@ type NetworkConfig struct {
 	LeaveThrottling bool
 	// Base makes the tries; nil: over a pool of connections.
 	Base http.RoundTripper
+	// Observer is told of the tries, and of waits for connections.
+	Observer Observer
 }
 
 // A Network is the transport of an upstream over the network. It keeps as many
@@ -42,9 +44,9 @@ type Network struct {
 func NewNetwork(cfg NetworkConfig) *Network {
 	base := cfg.Base
 	if base == nil {
-		base = unsent{connections(cfg.MaxConnections)}
+		base = unsent{connections(cfg.MaxConnections), cfg.Service, cfg.Observer}
 	}
-	b := &breaker{service: cfg.Service, next: base, log: cfg.Log, excuse: cfg.Excuse}
+	b := &breaker{service: cfg.Service, next: cfg.Observer.Observe(cfg.Service, base), log: cfg.Log, excuse: cfg.Excuse}
 	return &Network{retrier: retrier{next: b, within: cfg.Timeout, leaveThrottling: cfg.LeaveThrottling}, breaker: b}
 }
 
@@ -56,6 +58,9 @@ func (n *Network) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // State tells whether the upstream is called.
 func (n *Network) State() State { return n.breaker.state() }
+
+// FanOut is how many calls one request or job makes at once where nothing else is said.
+const FanOut = 8
 
 // Times of connections. An idle one is closed by us: a service on Fastify closes it after
 // 72 seconds, and a request that is sent at that moment is lost.
@@ -97,7 +102,11 @@ func (e notSent) Unwrap() error { return e.error }
 func (e notSent) Is(target error) bool { return target == ErrNotSent }
 
 // unsent tells errors of requests that never had a connection.
-type unsent struct{ next http.RoundTripper }
+type unsent struct {
+	next     http.RoundTripper
+	service  string
+	observer Observer
+}
 
 func (u unsent) RoundTrip(req *http.Request) (*http.Response, error) {
 	var connecting, connected atomic.Bool
@@ -106,6 +115,7 @@ func (u unsent) RoundTrip(req *http.Request) (*http.Response, error) {
 		ConnectStart: func(string, string) { connecting.Store(true) },
 		GotConn:      func(httptrace.GotConnInfo) { connected.Store(true) },
 	}
+	u.observer.waiting(u.service, trace)
 	res, err := u.next.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	switch {
 	case err == nil || connected.Load():

@@ -25,7 +25,6 @@ const (
 const (
 	activationPage = 200 // users that are read and marked at once
 	chunkUnlimited = 500 // accounts of an import of a provider without a limit
-	callsAtOnce    = 8   // of the provider; imports have a limit of their own
 	// longestImport bounds an import, for which a provider may take two hours.
 	longestImport = 150 * time.Minute
 )
@@ -52,10 +51,10 @@ func (s *Service) Activate(ctx context.Context, t *jobs.Task, opts ActivateOptio
 	do := func(callCtx context.Context, label string) (jobs.Outcome, error) { return a.try(ctx, callCtx, label) }
 	var err error
 	if opts.Upsert { // first, since names that accounts give up are free for new ones
-		err = pace.Each(ctx, a.activeLabels(ctx), callsAtOnce, do, a.finish)
+		err = pace.Each(ctx, a.activeLabels(ctx), s.FanOut, do, a.finish)
 	}
 	if err == nil {
-		err = pace.Each(ctx, a.labels(ctx), callsAtOnce, do, a.finish)
+		err = pace.Each(ctx, a.labels(ctx), s.FanOut, do, a.finish)
 	}
 	if err != nil && s.OpenJob == nil {
 		a.release(context.WithoutCancel(ctx))

@@ -37,7 +37,7 @@ func (c chunk) giveUp(problem *jobs.Problem) {
 // The error is that it is to be tried again, for those that lack something.
 func (a *activation) completeAll(ctx context.Context, c chunk) error {
 	var g errgroup.Group
-	g.SetLimit(callsAtOnce)
+	g.SetLimit(a.FanOut)
 	for i := range c {
 		user := &c[i]
 		if user.complete || user.problem != nil {

@@ -12,6 +12,7 @@ import (
 type bounded struct {
 	next    providers.Provider
 	timeout time.Duration
+	fanOut  int
 }
 
 func within[T any](ctx context.Context, b bounded, call func(context.Context) (T, error)) (T, error) {
@@ -43,7 +44,7 @@ func (b bounded) Accounts(ctx context.Context, ids []string) (map[string]provide
 	if batch, ok := b.next.(providers.BatchReader); ok {
 		return within(ctx, b, func(ctx context.Context) (map[string]providers.Account, error) { return batch.Accounts(ctx, ids) })
 	}
-	return providers.Accounts(ctx, singly{b.next, b}, ids)
+	return providers.Accounts(ctx, singly{b.next, b}, ids, b.fanOut)
 }
 
 // singly is a provider whose accounts are read one at a time, each within bounds.

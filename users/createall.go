@@ -15,7 +15,7 @@ func (s *Service) CreateAll(ctx context.Context, list []crud.Document, opts Crea
 	if err := s.validateAll(ctx, list, opts); err != nil {
 		return nil, err
 	}
-	return severally(ctx, len(list), namesakes(list), func(ctx context.Context, i int) (Outcome, error) {
+	return s.severally(ctx, len(list), namesakes(list), func(ctx context.Context, i int) (Outcome, error) {
 		created, err := s.Create(ctx, list[i], opts)
 		return Outcome{ID: created.ID, Changed: err == nil, Warnings: created.Warnings}, err
 	}), nil

@@ -23,7 +23,7 @@ func (s *Service) DeleteAll(ctx context.Context, params url.Values, limit int) (
 	if len(ids) > limit {
 		return nil, refuse(ErrInvalid, "more than %d users match, and none was deleted: ask for fewer, by _q or a field", limit)
 	}
-	return severally(ctx, len(ids), nil, func(ctx context.Context, i int) (Outcome, error) {
+	return s.severally(ctx, len(ids), nil, func(ctx context.Context, i int) (Outcome, error) {
 		deleted, err := s.deleteMatching(ctx, ids[i], params)
 		return Outcome{ID: ids[i], Changed: deleted}, err
 	}), nil

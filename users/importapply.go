@@ -16,9 +16,6 @@ import (
 	"user-manager/upstream"
 )
 
-// accountsAtOnce bounds how many users are changed at once whose account is concerned.
-const accountsAtOnce = 8
-
 // applyPatches changes users: those whose accounts are not concerned many at once, the
 // others one by one, in the order of their steps.
 func (im *importer) applyPatches(ctx context.Context, batch *importBatch, patches []rowPatch) error {
@@ -137,7 +134,7 @@ func lockedRows(refusal error, patches []rowPatch) (locked, others []rowPatch) {
 func (im *importer) patchAlone(ctx context.Context, batch *importBatch, patches []rowPatch) error {
 	var mu sync.Mutex // guards batch
 	g, within := errgroup.WithContext(ctx)
-	g.SetLimit(accountsAtOnce)
+	g.SetLimit(im.FanOut)
 	for _, p := range patches {
 		g.Go(func() error {
 			if within.Err() != nil { // another broke the import off

@@ -11,8 +11,9 @@ import (
 // Sent is the result of a mail that was sent.
 const Sent = "completed"
 
-// mailsAtOnce bounds the mails that are under way at once.
-const mailsAtOnce = 16
+// mailsPerCall is how many mails are under way at once for each call that others make at
+// once: they are slow, and no other calls belong to them.
+const mailsPerCall = 2
 
 // MailPasswords has the provider send a change-password mail to the owner of each account
 // whose id the task has, at the pace of the provider's calls for mails. Each id gets one
@@ -28,5 +29,5 @@ func (s *Service) MailPasswords(ctx context.Context, t *jobs.Task, pace *jobs.Pa
 		}
 		return jobs.Outcome{ID: id, Result: Sent}, err
 	}
-	return pace.Each(ctx, t.Pending(), mailsAtOnce, send, t.Record)
+	return pace.Each(ctx, t.Pending(), mailsPerCall*s.FanOut, send, t.Record)
 }

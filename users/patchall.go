@@ -34,7 +34,7 @@ func (s *Service) PatchAll(ctx context.Context, changes []Change) ([]Outcome, er
 	caller := upstream.CallerFrom(ctx) // whose encoding is that of its URL, not of a body
 	caller.ACL = caller.StoreHeader(upstream.ACLRowsHeader, upstream.ACLReadColumnsHeader, upstream.ACLWriteColumnsHeader)
 	ctx = upstream.WithCaller(ctx, caller)
-	return severally(ctx, len(parsed), orderOfChanges(parsed), func(ctx context.Context, i int) (Outcome, error) {
+	return s.severally(ctx, len(parsed), orderOfChanges(parsed), func(ctx context.Context, i int) (Outcome, error) {
 		return s.patchFirst(ctx, parsed[i])
 	}), nil
 }

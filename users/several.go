@@ -15,9 +15,6 @@ import (
 	"user-manager/upstream"
 )
 
-// severalAtOnce is how many users of one request are worked on at the same time.
-const severalAtOnce = 8
-
 // ErrNotTried is the kind of a [Refusal] of one of several users that was not come to:
 // what befell another would have befallen it too, or nobody waits for it any more.
 var ErrNotTried = errors.New("not tried")
@@ -43,18 +40,18 @@ func FirstFailure(outcomes []Outcome) int {
 	return slices.IndexFunc(outcomes, func(o Outcome) bool { return o.Err != nil })
 }
 
-// severally does do for each of n users, [severalAtOnce] at a time, and returns what came
+// severally does do for each of n users, as many at a time as the fan-out, and returns what came
 // of each. The ith is not begun before those are over that after[i] names, which are
 // smaller; nil: they need not wait for each other.
 //
 // A failure that concerns one user does not keep others from being tried. After any other,
 // and once ctx is done, no further one is begun; those under way are seen to their end.
-func severally(ctx context.Context, n int, after [][]int, do func(ctx context.Context, i int) (Outcome, error)) []Outcome {
+func (s *Service) severally(ctx context.Context, n int, after [][]int, do func(ctx context.Context, i int) (Outcome, error)) []Outcome {
 	outcomes := make([]Outcome, n)   // outcomes[i] is written by the ith's goroutine only
 	over := make([]chan struct{}, n) // closed when the ith is over
 	var failed atomic.Bool
 	var g errgroup.Group
-	g.SetLimit(severalAtOnce)
+	g.SetLimit(s.FanOut)
 	for i := range n {
 		over[i] = make(chan struct{})
 		g.Go(func() error {

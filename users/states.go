@@ -13,9 +13,6 @@ import (
 	"user-manager/upstream"
 )
 
-// statesAtOnce is how many users of one call change their state at the same time.
-const statesAtOnce = 8
-
 // A StateChange moves the users that match Filter, in whatever state they are, to
 // the state To, by as many transitions as the store asks for.
 type StateChange struct {
@@ -58,7 +55,7 @@ func (s *Service) changeState(ctx context.Context, change StateChange, moved *at
 	rows := upstream.CallerFrom(ctx).StoreHeader(upstream.ACLRowsHeader)
 	q := crud.Query{Filter: change.Filter, States: crud.AllStates, Fields: []string{"_id", "__STATE__"}}
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(statesAtOnce)
+	g.SetLimit(s.FanOut)
 	for user, err := range s.Users.With(rows).All(ctx, q) {
 		if err != nil {
 			g.Go(func() error { return err })

@@ -22,8 +22,6 @@ const (
 	scheduleEvery = 15 * time.Minute
 	// scheduleAgain is the pause after one that failed.
 	scheduleAgain = 30 * time.Second
-	// schedulesAtOnce bounds the calls of the Timer Service.
-	schedulesAtOnce = 8
 )
 
 // imported has the timers scheduled of users that an import has made.
@@ -102,7 +100,7 @@ func (s *Service) scheduleAll(ctx context.Context, users []crud.Document) error 
 	var mu sync.Mutex
 	var patches []crud.BulkPatch // guarded by mu
 	var g errgroup.Group
-	g.SetLimit(schedulesAtOnce)
+	g.SetLimit(s.FanOut)
 	for _, user := range users {
 		if marked(user) && markedNote(user).Kind == noteCreate {
 			continue

@@ -5,6 +5,7 @@
 package users
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -76,7 +77,10 @@ type Config struct {
 	Log              *slog.Logger
 	// Timeout bounds each call of the provider; the store's client has its own.
 	Timeout time.Duration
-	Now     func() time.Time // nil: time.Now
+	// FanOut bounds the calls of upstreams that one request or job makes at once; 0:
+	// [upstream.FanOut].
+	FanOut int
+	Now    func() time.Time // nil: time.Now
 
 	// HardDelete: deleting a user deletes the account; otherwise it is blocked.
 	HardDelete bool
@@ -115,7 +119,8 @@ func New(cfg Config) *Service {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	provider := bounded{cfg.Provider, cfg.Timeout}
+	cfg.FanOut = cmp.Or(cfg.FanOut, upstream.FanOut)
+	provider := bounded{cfg.Provider, cfg.Timeout, cfg.FanOut}
 	importer, _ := cfg.Provider.(providers.Importer)
 	cfg.Provider = nil // only within bounds
 	return &Service{

@@ -58,7 +58,7 @@ func (s *Service) validateAll(ctx context.Context, list []crud.Document, opts Cr
 		}
 		checked[i] = one.user
 	}
-	outcomes := severally(ctx, len(list), nil, func(ctx context.Context, i int) (Outcome, error) {
+	outcomes := s.severally(ctx, len(list), nil, func(ctx context.Context, i int) (Outcome, error) {
 		return Outcome{}, s.Users.Validate(ctx, checked[i])
 	})
 	if i := FirstFailure(outcomes); i >= 0 {

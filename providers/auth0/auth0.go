@@ -24,6 +24,7 @@ func init() {
 // Provider is a tenant. It is safe for use by several goroutines.
 type Provider struct {
 	settings  settings
+	fanOut    int // calls at once for one call
 	log       *slog.Logger
 	network   *upstream.Network
 	transport *transport
@@ -64,15 +65,16 @@ func Open(_ context.Context, s providers.Settings) (*Provider, error) {
 	}
 	network := upstream.NewNetwork(upstream.NetworkConfig{
 		Service: providers.Service, MaxConnections: connections, Timeout: s.Timeout,
-		Log: s.Log, LeaveThrottling: true, Base: s.Base,
+		Log: s.Log, LeaveThrottling: true, Base: s.Base, Observer: s.Observer,
 	})
 	t := &transport{base: read.base, next: network, timeout: s.Timeout, limiter: newLimiter()}
+	t.limiter.observer = s.Observer
 	p := &Provider{
-		settings: read, log: s.Log, network: network, transport: t,
+		settings: read, fanOut: s.FanOut, log: s.Log, network: network, transport: t,
 		tokens: newTokens(t, read.base, read.manager), refused: map[string]time.Time{},
 	}
 	p.importer = management.Importer{
-		Directory: directory{Provider: p}, Jobs: importJobs{p}, Polling: read.polling, Connection: read.connection, Log: s.Log,
+		Directory: directory{Provider: p}, Jobs: importJobs{p}, Polling: read.polling, Connection: read.connection, Log: s.Log, FanOut: s.FanOut,
 	}
 	return p, nil
 }

@@ -69,7 +69,7 @@ func (d directory) readMany(ctx context.Context, ids []string, outdated func(id 
 
 // readEach reads accounts by id and puts those that exist into found.
 func (d directory) readEach(ctx context.Context, ids []string, found map[string]providers.Account) error {
-	read, err := providers.ReadEach(ctx, ids, d.Read)
+	read, err := providers.ReadEach(ctx, ids, d.fanOut, d.Read)
 	maps.Copy(found, read)
 	return err
 }

@@ -30,6 +30,7 @@ type Provider struct {
 	connection string // "": the one that the Auth0 Client is configured with
 	transport  http.RoundTripper
 	timeout    time.Duration // of a call, all its tries together
+	fanOut     int           // calls at once for one call
 	state      func() upstream.State
 	importer   *management.Importer
 
@@ -56,13 +57,13 @@ func Open(s providers.Settings) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{base: set.base, connection: set.connection, timeout: s.Timeout}
+	p := &Provider{base: set.base, connection: set.connection, timeout: s.Timeout, fanOut: s.FanOut}
 	network := upstream.NewNetwork(upstream.NetworkConfig{
-		Service: providers.Service, MaxConnections: connections, Timeout: p.timeout, Log: s.Log, Base: s.Base,
+		Service: providers.Service, MaxConnections: connections, Timeout: p.timeout, Log: s.Log, Base: s.Base, Observer: s.Observer,
 	})
 	p.transport, p.state = network, network.State
 	p.importer = &management.Importer{
-		Directory: directory{p}, Jobs: &importJobs{p: p}, Polling: set.polling, Connection: p.connection, Log: s.Log,
+		Directory: directory{p}, Jobs: &importJobs{p: p}, Polling: set.polling, Connection: p.connection, Log: s.Log, FanOut: s.FanOut,
 	}
 	return p, nil
 }

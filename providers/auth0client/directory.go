@@ -178,7 +178,7 @@ func (d directory) Read(ctx context.Context, id string) (providers.Account, erro
 }
 
 func (d directory) ReadMany(ctx context.Context, ids []string) (map[string]providers.Account, error) {
-	return providers.ReadEach(ctx, ids, d.p.read)
+	return providers.ReadEach(ctx, ids, d.p.fanOut, d.p.read)
 }
 
 func (d directory) Create(ctx context.Context, a providers.NewAccount) (providers.Account, error) {

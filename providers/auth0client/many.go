@@ -34,7 +34,7 @@ func (p *Provider) Accounts(ctx context.Context, ids []string) (map[string]provi
 			}
 		}
 	}
-	rest, err := providers.ReadEach(ctx, missing, p.read)
+	rest, err := providers.ReadEach(ctx, missing, p.fanOut, p.read)
 	if err != nil {
 		return nil, err
 	}

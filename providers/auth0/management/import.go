@@ -1,6 +1,7 @@
 package management
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"log/slog"
@@ -11,9 +12,6 @@ import (
 	"user-manager/providers"
 	"user-manager/upstream"
 )
-
-// changesAtOnce bounds the requests for single accounts in one Import.
-const changesAtOnce = 4
 
 // An Importer imports accounts through a tenant's jobs; it has the methods of a
 // [providers.Importer]. Directory and Jobs must be set. It must not be copied once it is in
@@ -36,6 +34,9 @@ type Importer struct {
 	Polling    Polling
 	Connection string       // as for [Update]
 	Log        *slog.Logger // nil: nothing is logged
+	// FanOut bounds the requests for single accounts that are made at once; 0:
+	// [upstream.FanOut]. The Imports that are allowed at once share them.
+	FanOut int
 
 	turns turns
 	pace  pace
@@ -150,7 +151,7 @@ func (im *importing) accounts(at []int) []providers.ImportAccount {
 // another before them wants too come last and in order. After an error no more are begun.
 func (im *importing) each(ctx context.Context, indexes []int, do func(context.Context, int) error) error {
 	g, going := errgroup.WithContext(ctx)
-	g.SetLimit(changesAtOnce)
+	g.SetLimit(max(cmp.Or(im.FanOut, upstream.FanOut)/jobsAtOnce, 1))
 	var last []int
 	for _, at := range indexes {
 		if im.later[at] {
