@@ -148,7 +148,7 @@ func TestListThatBreaksOff(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	}))
 	defer server.Close()
-	client, err := New(server.URL, Network(nil, 1, time.Minute, slog.New(slog.DiscardHandler)), time.Minute)
+	client, err := New(server.URL, Network(nil, 1, time.Minute, slog.New(slog.DiscardHandler), upstream.Observer{}), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

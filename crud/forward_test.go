@@ -27,7 +27,7 @@ func forwarding(t *testing.T, store http.HandlerFunc) (url string, failed *atomi
 	t.Helper()
 	behind := httptest.NewServer(store)
 	t.Cleanup(behind.Close)
-	client, err := New(behind.URL, Network(nil, 4, time.Minute, slog.New(slog.DiscardHandler)), time.Minute)
+	client, err := New(behind.URL, Network(nil, 4, time.Minute, slog.New(slog.DiscardHandler), upstream.Observer{}), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

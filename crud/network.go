@@ -13,9 +13,9 @@ import (
 // Network returns the transport of a CRUD Service over the network, for [New] with the
 // same timeout: at most so many connections, tries again, and a rest for a service that
 // does not answer (see [upstream.Network]). base is what makes the tries; nil: sockets.
-func Network(base http.RoundTripper, connections int, timeout time.Duration, log *slog.Logger) *upstream.Network {
+func Network(base http.RoundTripper, connections int, timeout time.Duration, log *slog.Logger, o upstream.Observer) *upstream.Network {
 	return upstream.NewNetwork(upstream.NetworkConfig{
-		Service: Service, MaxConnections: connections, Timeout: timeout, Log: log, Excuse: closesOnQuery, Base: base,
+		Service: Service, MaxConnections: connections, Timeout: timeout, Log: log, Excuse: closesOnQuery, Base: base, Observer: o,
 	})
 }
 

@@ -7,11 +7,24 @@ import (
 	"time"
 )
 
-// maxPadding is how far beyond the end of an array an index may set an item.
+// maxPadding is how many items an update may put between the ends of arrays and the indexes
+// that it sets beyond them.
 const maxPadding = 1000
 
-// apply changes doc in place.
-func (s *step) apply(doc Document, now time.Time) error {
+// errPadding says that an update goes beyond it.
+var errPadding = errors.New("too far beyond the end of the array")
+
+// A place sets what is at a path; padding is how many items it may still make up on the way.
+type place struct {
+	padding *int
+	change  func(old any, present bool) (any, error) // gives the new value
+}
+
+// apply changes doc in place, and takes what it makes up from padding.
+func (s *step) apply(doc Document, now time.Time, padding *int) error {
+	setAt := func(doc Document, parts []string, change func(any, bool) (any, error)) error {
+		return place{padding, change}.set(doc, parts)
+	}
 	switch s.Operator {
 	case "$set":
 		return setAt(doc, s.parts, func(any, bool) (any, error) { return cloneValue(s.value), nil })
@@ -25,7 +38,7 @@ func (s *step) apply(doc Document, now time.Time) error {
 	case "$push", "$addToSet":
 		return setAt(doc, s.parts, s.extend)
 	case "$pull":
-		return s.pull(doc)
+		return s.pull(doc, setAt)
 	}
 	return fmt.Errorf("unknown operator")
 }
@@ -59,12 +72,7 @@ func (s *step) extend(old any, present bool) (any, error) {
 	}
 	array = slices.Clone(array)
 	if s.Operator == "$addToSet" {
-		for _, item := range s.items {
-			if !contains(array, item) {
-				array = append(array, cloneValue(item))
-			}
-		}
-		return nonNil(array), nil
+		return nonNil(union(array, s.items)), nil
 	}
 	items := cloneValue(s.items).([]any)
 	if s.at < 0 || s.at > len(array) {
@@ -73,7 +81,30 @@ func (s *step) extend(old any, present bool) (any, error) {
 	return nonNil(slices.Insert(array, s.at, items...)), nil
 }
 
-func (s *step) pull(doc Document) error {
+// fewItems are looked for one by one; of more a set is made first.
+const fewItems = 8
+
+// union appends the items that array does not have, each once.
+func union(array, items []any) []any {
+	if len(items) <= fewItems {
+		for _, item := range items {
+			if !slices.ContainsFunc(array, func(v any) bool { return Equal(v, item) }) {
+				array = append(array, cloneValue(item))
+			}
+		}
+		return array
+	}
+	there := setOf(array)
+	for _, item := range items {
+		if key := setKey(item); !there[key] {
+			there[key] = true
+			array = append(array, cloneValue(item))
+		}
+	}
+	return array
+}
+
+func (s *step) pull(doc Document, setAt func(Document, []string, func(any, bool) (any, error)) error) error {
 	old, present := Get(doc, s.Path)
 	if !present {
 		return nil
@@ -82,12 +113,9 @@ func (s *step) pull(doc Document) error {
 	if !ok {
 		return errors.New("the present value is not an array")
 	}
-	kept := slices.DeleteFunc(array, func(item any) bool { return contains(s.items, item) })
+	unwanted := setOf(s.items)
+	kept := slices.DeleteFunc(array, func(item any) bool { return unwanted[setKey(item)] })
 	return setAt(doc, s.parts, func(any, bool) (any, error) { return nonNil(kept), nil })
-}
-
-func contains(items []any, item any) bool {
-	return slices.ContainsFunc(items, func(v any) bool { return Equal(v, item) })
 }
 
 func nonNil(items []any) []any {
@@ -97,11 +125,11 @@ func nonNil(items []any) []any {
 	return items
 }
 
-// setAt replaces the value at the path by what change makes of the old one, and
-// makes the objects on the way that are missing.
-func setAt(doc Document, parts []string, change func(old any, present bool) (any, error)) error {
+// set replaces the value at the path by what change makes of the old one, and makes the
+// objects on the way that are missing.
+func (p place) set(doc Document, parts []string) error {
 	old, present := doc[parts[0]]
-	value, err := changed(old, present, parts[1:], change)
+	value, err := p.changed(old, present, parts[1:])
 	if err != nil {
 		return err
 	}
@@ -109,38 +137,40 @@ func setAt(doc Document, parts []string, change func(old any, present bool) (any
 	return nil
 }
 
-func changed(old any, present bool, rest []string, change func(any, bool) (any, error)) (any, error) {
+func (p place) changed(old any, present bool, rest []string) (any, error) {
 	if len(rest) == 0 {
-		return change(old, present)
+		return p.change(old, present)
 	}
 	switch parent := old.(type) {
 	case map[string]any:
-		return parent, setAt(parent, rest, change)
+		return parent, p.set(parent, rest)
 	case []any:
-		return changedItem(parent, rest, change)
+		return p.changedItem(parent, rest)
 	case nil:
 		if !present {
 			made := map[string]any{}
-			return made, setAt(made, rest, change)
+			return made, p.set(made, rest)
 		}
 	}
 	return nil, fmt.Errorf("cannot create the field %q in a value that is not an object", rest[0])
 }
 
-func changedItem(array []any, rest []string, change func(any, bool) (any, error)) (any, error) {
+func (p place) changedItem(array []any, rest []string) (any, error) {
 	i, ok := index(rest[0])
 	if !ok {
 		return nil, fmt.Errorf("cannot create the field %q in an array", rest[0])
 	}
-	if i > len(array)+maxPadding {
-		return nil, fmt.Errorf("the index %d is too far beyond the end of the array", i)
+	if missing := i - len(array); missing > 0 {
+		if *p.padding -= missing; *p.padding < 0 {
+			return nil, fmt.Errorf("the index %d is %w", i, errPadding)
+		}
 	}
 	var old any
 	present := i < len(array)
 	if present {
 		old = array[i]
 	}
-	value, err := changed(old, present, rest[1:], change)
+	value, err := p.changed(old, present, rest[1:])
 	if err != nil {
 		return nil, err
 	}

@@ -99,3 +99,24 @@ func compareObjects(a, b map[string]any) int {
 	}
 	return cmp.Compare(len(ka), len(kb))
 }
+
+// A composite is the text of an array or object, in the place of which it stands in a set.
+type composite string
+
+// setKey is what stands for a value in a set: two have the same where [Equal] is true.
+func setKey(v any) any {
+	switch v.(type) {
+	case map[string]any, []any:
+		return composite(AppendJSON(nil, v))
+	}
+	return v
+}
+
+// setOf is the set of the items, for [setKey].
+func setOf(items []any) map[any]bool {
+	set := make(map[any]bool, len(items))
+	for _, item := range items {
+		set[setKey(item)] = true
+	}
+	return set
+}

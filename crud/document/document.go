@@ -8,6 +8,7 @@
 package document
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -46,6 +47,24 @@ func cloneValue(v any) any {
 		return out
 	}
 	return v
+}
+
+// deeper reports whether a value has more than n levels of arrays and objects.
+func deeper(v any, n int) bool {
+	switch v := v.(type) {
+	case []any:
+		return n <= 0 || slices.ContainsFunc(v, func(item any) bool { return deeper(item, n-1) })
+	case map[string]any:
+		if n <= 0 {
+			return true
+		}
+		for _, item := range v {
+			if deeper(item, n-1) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Get returns the value at a dotted path and whether there is one; null is one.

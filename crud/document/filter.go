@@ -31,10 +31,6 @@ const (
 	ElemMatch Op = "$elemMatch"
 )
 
-// MaxPattern is how many bytes a regular expression may have: what is compiled of it is
-// much larger.
-const MaxPattern = 8 << 10
-
 // Filter is a parsed query: a tree that [Filter.Match] asks, and that a store may
 // look through to narrow its candidates. It must not be changed. The zero value
 // matches every document.
@@ -46,15 +42,24 @@ type Filter struct {
 
 	parts  []string
 	regex  *regexp.Regexp
-	set    map[any]bool // of In and Nin: the scalars
+	set    map[any]bool // of In and Nin: the values, arrays and objects by their texts
+	nested bool         // there are arrays or objects among them
 	fields bool         // of ElemMatch: the term is a query on the fields of items
 }
 
 // ParseFilter reads a query such as {"age": {"$gt": 3}, "$or": [...]}. Plain values
 // mean equality. It knows the operators above and $options beside $regex; an error
 // names the one that is wrong. A regular expression is RE2's: what it cannot
-// express, such as a look-ahead, is an error.
+// express, such as a look-ahead, is an error, and so are expressions that are too large,
+// each or together.
 func ParseFilter(query map[string]any) (Filter, error) {
+	if err := checkProgram(patternsOf(query)); err != nil {
+		return Filter{}, fmt.Errorf("$regex: what the query asks for %w", err)
+	}
+	return parseFilter(query)
+}
+
+func parseFilter(query map[string]any) (Filter, error) {
 	terms := make([]Filter, 0, len(query))
 	for _, key := range slices.Sorted(maps.Keys(query)) {
 		var term Filter
@@ -123,7 +128,7 @@ func parseList(op Op, operand any) (Filter, error) {
 			return Filter{}, fmt.Errorf("%s must hold objects", op)
 		}
 		var err error
-		if f.Terms[i], err = ParseFilter(query); err != nil {
+		if f.Terms[i], err = parseFilter(query); err != nil {
 			return Filter{}, err
 		}
 	}
@@ -185,17 +190,11 @@ func (f *Filter) check(beside map[string]any) error {
 	return fmt.Errorf("unsupported operator: %s", f.Op)
 }
 
-// index puts the scalars of a list in a set, so that a long list costs no more than
-// a short one.
+// index puts the values of a list in a set, so that a long list costs no more than a short
+// one.
 func (f *Filter) index(items []any) {
-	f.set = make(map[any]bool, len(items))
-	for _, item := range items {
-		switch item.(type) {
-		case map[string]any, []any:
-		default:
-			f.set[item] = true
-		}
-	}
+	f.set = setOf(items)
+	f.nested = slices.ContainsFunc(items, func(item any) bool { return setKey(item) != item })
 }
 
 func (f *Filter) compile(options any) error {
@@ -236,7 +235,7 @@ func (f *Filter) parseElemMatch() error {
 		term, err = parseConditions("", query)
 	} else {
 		f.fields = true
-		term, err = ParseFilter(query)
+		term, err = parseFilter(query)
 	}
 	f.Terms = []Filter{term}
 	return err

@@ -139,7 +139,7 @@ func (f *Filter) test(v any, op Op) bool {
 func (f *Filter) testIn(v any) bool {
 	switch v.(type) {
 	case map[string]any, []any:
-		return slices.ContainsFunc(f.Value.([]any), func(item any) bool { return Equal(v, item) })
+		return f.nested && f.set[setKey(v)]
 	}
 	return f.set[v]
 }

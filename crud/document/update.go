@@ -34,7 +34,8 @@ var operators = []string{"$set", "$unset", "$inc", "$mul", "$currentDate", "$pus
 
 // ParseUpdate reads a body of operators: $set, $unset, $inc, $mul, $currentDate,
 // $push, $pull and $addToSet. An error names the operator and the path; two
-// operators on one path, or on a path and a part of it, are an error.
+// operators on one path, or on a path and a part of it, are an error, and so is one that
+// would nest values deeper than [Parse] reads them.
 func ParseUpdate(body map[string]any) (Update, error) {
 	for _, name := range slices.Sorted(maps.Keys(body)) {
 		if !slices.Contains(operators, name) {
@@ -81,8 +82,9 @@ func (u Update) Apply(doc Document, now time.Time) (Document, error) {
 	if out == nil {
 		out = Document{}
 	}
+	padding := maxPadding
 	for _, s := range u.steps {
-		if err := s.apply(out, now); err != nil {
+		if err := s.apply(out, now, &padding); err != nil {
 			return nil, fmt.Errorf("%s of %s: %w", s.Operator, s.Path, err)
 		}
 	}
@@ -109,7 +111,11 @@ func (u Update) conflicts() error {
 }
 
 func parseStep(op, path string, value any) (step, error) {
-	s := step{Touch: Touch{op, path}, parts: strings.Split(path, "."), value: value, at: -1}
+	s := step{Touch: Touch{op, path}, at: -1, value: value}
+	if n := strings.Count(path, "."); n > MaxDepth-2 || deeper(value, MaxDepth-2-n) {
+		return s, fmt.Errorf("%s: too many levels of arrays and objects", op)
+	}
+	s.parts = strings.Split(path, ".")
 	for _, part := range s.parts {
 		if part == "" {
 			return s, fmt.Errorf("%s of %q: a path has no empty parts", op, path)

@@ -11,7 +11,8 @@ import (
 	"user-manager/crud/document"
 )
 
-// importBatch is how many rows are written together.
+// importBatch is how many rows are written together, unless they are large: then it is how
+// many come to maxBody bytes.
 const importBatch = 5000
 
 // importRow is a checked row, and the texts of its fields.
@@ -41,7 +42,8 @@ func (c *call) importFile(status int, write func([]importRow) error) error {
 	if err != nil {
 		return err
 	}
-	source, err := newRowSource(file, options)
+	read := &countedReader{in: file}
+	source, err := newRowSource(file.Header.Get("Content-Type"), read, options)
 	if err != nil {
 		return err
 	}
@@ -53,11 +55,11 @@ func (c *call) importFile(status int, write func([]importRow) error) error {
 			return err
 		}
 		index++
-		if batch = append(batch, row); len(batch) < importBatch {
+		if batch = append(batch, row); len(batch) < importBatch && read.n < maxBody {
 			return nil
 		}
 		full := batch
-		batch = nil
+		batch, read.n = nil, 0
 		return write(full)
 	})
 	if err == nil && len(batch) > 0 {
@@ -67,6 +69,18 @@ func (c *call) importFile(status int, write func([]importRow) error) error {
 		return importError(err)
 	}
 	return c.answer(status, []byte(`{"message":"File uploaded successfully"}`))
+}
+
+// countedReader counts the bytes that were read.
+type countedReader struct {
+	in io.Reader
+	n  int
+}
+
+func (r *countedReader) Read(p []byte) (int, error) {
+	n, err := r.in.Read(p)
+	r.n += n
+	return n, err
 }
 
 // importError tells a file that is too large or broken off from other errors.

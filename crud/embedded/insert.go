@@ -122,6 +122,9 @@ func (c *call) insertOne(t *tx, n newDocument, duplicate int) error {
 		n.doc["_id"] = t.w.ids.next(c.store.cfg.Now())
 	}
 	r := c.newRow(n.doc, n.raw)
+	if err := r.check(); err != nil {
+		return err
+	}
 	_, err := t.exec(c.insertSQL, append([]any{r.id, r.state, string(r.text)}, r.columns...)...)
 	return c.duplicate(err, duplicate, n.doc)
 }

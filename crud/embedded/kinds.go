@@ -34,7 +34,7 @@ func (c *collection) checkKinds(t *tx, log *slog.Logger) error {
 			return err
 		}
 		if id != "" {
-			log.Warn("index is not used: documents have an array or an object where the field is declared otherwise", "collection", c.name, "field", col.path, "first_id", id)
+			log.Warn("index is not used: documents have an array or an object where the field is declared otherwise", "collection", c.name, "field", col.path, "firstId", id)
 			col.kind = kindMixed
 			c.columns[i], c.byPath[col.path] = col, col
 		}

@@ -269,6 +269,9 @@ func (c *call) readPage(p *params, a accepts) *fault {
 	if !given {
 		return nil
 	}
+	if n := strings.Count(strings.Join(sort, ","), ",") + 1; n > maxSortKeys {
+		return refuse("_s must not name more than " + strconv.Itoa(maxSortKeys) + " paths")
+	}
 	for _, text := range sort {
 		if !c.sortable(text) {
 			at := querystring + "/_s"

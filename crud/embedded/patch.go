@@ -49,6 +49,9 @@ func (c *call) apply(t *tx, s stored, ch change) (string, error) {
 		delete(raw, "__STATE__")
 	}
 	r := c.newRow(doc, raw)
+	if err := r.check(); err != nil {
+		return "", err
+	}
 	args := append([]any{r.state, string(r.text)}, r.columns...)
 	_, err = t.exec(c.updateSQL, append(args, s.seq)...)
 	return string(r.text), c.duplicate(err, http.StatusBadRequest, doc)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -44,6 +45,23 @@ func (c *collection) newRow(doc document.Document, raw document.Raw) row {
 		r.columns[i] = columnAt(doc, col.path)
 	}
 	return r
+}
+
+// check refuses a document that is too large, or that could not be read again: for its
+// levels, or for keys that [document.Parse] refuses. An update can bring either about piece
+// by piece.
+func (r row) check() error {
+	if len(r.text) > maxDocument {
+		return refuse("the document is larger than " + strconv.Itoa(maxDocument) + " bytes")
+	}
+	brackets := bytes.Count(r.text, []byte("[")) + bytes.Count(r.text, []byte("{"))
+	if brackets <= document.MaxDepth && !bytes.Contains(r.text, []byte(`proto`)) {
+		return nil // most
+	}
+	if _, err := document.Parse(string(r.text)); err != nil {
+		return refuse(err.Error())
+	}
+	return nil
 }
 
 // columnAt is what the column of a path holds: the value there, or an array's mark

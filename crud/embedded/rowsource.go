@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime/multipart"
 	"net/http"
 	"strings"
 
@@ -17,10 +16,11 @@ import (
 // rowSource calls yield with each row of a file, as it is read.
 type rowSource func(yield func(v any, raw document.Raw) error) error
 
-func newRowSource(part *multipart.Part, o importOptions) (rowSource, error) {
-	kind, _, _ := strings.Cut(part.Header.Get("Content-Type"), ";")
+// newRowSource returns the rows of a file of the given type.
+func newRowSource(contentType string, file io.Reader, o importOptions) (rowSource, error) {
+	kind, _, _ := strings.Cut(contentType, ";")
 	kind = strings.ToLower(strings.TrimSpace(kind))
-	in := bufio.NewReaderSize(io.Reader(part), 32<<10)
+	in := bufio.NewReaderSize(file, 32<<10)
 	if o.latin1 {
 		in = bufio.NewReader(&latin1Reader{in: in})
 	}
@@ -206,6 +206,7 @@ type recordReader struct {
 	in                *bufio.Reader
 	delimiter, escape byte
 	line              int
+	size              int // bytes of the record so far
 }
 
 // next reads a record, and skips empty lines.
@@ -221,8 +222,8 @@ func (r *recordReader) next() ([]string, error) {
 func (r *recordReader) record() (record []string, empty bool, err error) {
 	var cell []byte
 	quotes, started := false, false
-	for {
-		b, err := r.in.ReadByte()
+	for r.size = 0; ; {
+		b, err := r.readByte()
 		if err == io.EOF && started {
 			return append(record, string(cell)), false, nil
 		}
@@ -235,6 +236,8 @@ func (r *recordReader) record() (record []string, empty bool, err error) {
 			if cell, err = r.quoted(cell); err != nil {
 				return nil, false, err
 			}
+		case b == r.delimiter && len(record) == maxColumns-1:
+			return nil, false, refuse(fmt.Sprintf("a line has more than %d columns", maxColumns))
 		case b == r.delimiter:
 			record, cell, quotes = append(record, string(cell)), nil, false
 		case b == '\n':
@@ -255,10 +258,18 @@ func (r *recordReader) record() (record []string, empty bool, err error) {
 	}
 }
 
+// readByte refuses a record that does not end.
+func (r *recordReader) readByte() (byte, error) {
+	if r.size++; r.size > maxRecord {
+		return 0, refuse("a line is too long")
+	}
+	return r.in.ReadByte()
+}
+
 // quoted reads to the closing quote.
 func (r *recordReader) quoted(cell []byte) ([]byte, error) {
 	for {
-		b, err := r.in.ReadByte()
+		b, err := r.readByte()
 		if err == io.EOF {
 			return nil, refuse(fmt.Sprintf("Quote Not Closed: the parsing is finished with an opening quote at line %d", r.line))
 		}

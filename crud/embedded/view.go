@@ -4,8 +4,10 @@ import (
 	"container/heap"
 	"context"
 	"database/sql"
+	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"user-manager/crud/document"
 )
@@ -70,11 +72,14 @@ func (c *collection) eachOrdered(q querier, v view, n narrowed, order string, yi
 		args = append(slices.Clone(args), limit, v.skip)
 	}
 	skip, left := v.skip, v.limit
-	fields := v.filter.Fields()
+	fields, late := v.filter.Fields(), newScanLimit()
 	return q(text, args, func(rows *sql.Rows) (bool, error) {
 		var s stored
 		if err := rows.Scan(&s.seq, &s.text); err != nil || n.exact {
 			return yieldOne(s, err, yield)
+		}
+		if err := late(); err != nil {
+			return false, err
 		}
 		fits, err := matches(v.filter, fields, s.text)
 		switch {
@@ -88,6 +93,18 @@ func (c *collection) eachOrdered(q querier, v view, n narrowed, order string, yi
 		more, err := yield(s)
 		return more && left != 0, err
 	})
+}
+
+// newScanLimit returns what is asked before each document of a search: it refuses to go on
+// when that takes too long. A search in a write holds up all others.
+func newScanLimit() func() error {
+	start := time.Now()
+	return func() error {
+		if time.Since(start) > maxScan {
+			return &fault{status: http.StatusServiceUnavailable, message: "the search takes too long: it asks every document; name a field with an index too"}
+		}
+		return nil
+	}
 }
 
 // pageClause cuts a page out. The plus keeps SQLite from looking at the values when it
@@ -124,10 +141,13 @@ func (c *collection) eachSorted(q querier, v view, n narrowed, yield func(stored
 	if v.limit > 0 {
 		top.most = v.skip + v.limit
 	}
-	fields := append(document.SortFields(v.sort), v.filter.Fields()...)
+	fields, late := append(document.SortFields(v.sort), v.filter.Fields()...), newScanLimit()
 	err := q(c.selectText("seq, doc", n, ""), n.args, func(rows *sql.Rows) (bool, error) {
 		var s stored
 		if err := rows.Scan(&s.seq, &s.text); err != nil {
+			return false, err
+		}
+		if err := late(); err != nil {
 			return false, err
 		}
 		doc, err := document.Pick(s.text, fields)

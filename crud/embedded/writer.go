@@ -44,7 +44,10 @@ type write struct {
 }
 
 // tx is a write's view of the transaction.
-type tx struct{ w *writer }
+type tx struct {
+	w   *writer
+	ctx context.Context // of who makes the write, who may be gone before it is done
+}
 
 func newWriter(db *database, conn *sql.Conn) *writer {
 	w := &writer{db: db, conn: conn, statements: map[string]*sql.Stmt{}}
@@ -184,7 +187,7 @@ func (w *writer) guard(op *write) (err error) {
 			err = fmt.Errorf("write panicked: %v", op.panicked)
 		}
 	}()
-	return op.run(&tx{w})
+	return op.run(&tx{w, op.ctx})
 }
 
 // fatal is the error if SQLite may have given up the transaction with it.
@@ -255,7 +258,8 @@ func (t *tx) once(text string) error {
 	return err
 }
 
-// query reads what the transaction sees, and calls scan like [database.query].
+// query reads what the transaction sees, and calls scan like [database.query]. It ends
+// between two rows when the caller is gone: the write is undone then, and others go on.
 func (t *tx) query(text string, args []any, scan func(*sql.Rows) (bool, error)) error {
 	stmt, err := t.w.statement(text)
 	if err != nil {
@@ -265,5 +269,10 @@ func (t *tx) query(text string, args []any, scan func(*sql.Rows) (bool, error)) 
 	if err != nil {
 		return err
 	}
-	return scanAll(rows, scan)
+	return scanAll(rows, func(rows *sql.Rows) (bool, error) {
+		if err := t.ctx.Err(); err != nil {
+			return false, err
+		}
+		return scan(rows)
+	})
 }
