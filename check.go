@@ -10,6 +10,7 @@ import (
 
 	"user-manager/crud/embedded"
 	"user-manager/providers"
+	"user-manager/upstream"
 )
 
 // A finding is how something is that the configuration names.
@@ -53,13 +54,13 @@ func findStore(ctx context.Context, cfg config, log *slog.Logger) finding {
 	if cfg.store.url == "" {
 		file := cfg.store.path
 		cfg.store.path = ":memory:"
-		s, err := openEmbedded(ctx, cfg, log)
+		s, err := openEmbedded(ctx, cfg, log, upstream.Observer{})
 		if err == nil {
 			err = s.Close()
 		}
 		return finding{"store", "embedded in " + file, errors.Join(err, embedded.CheckFile(file))}
 	}
-	s, err := openNetwork(cfg, nil, log)
+	s, err := openNetwork(cfg, nil, log, upstream.Observer{})
 	if err == nil {
 		err = s.check(ctx)
 	}
@@ -96,11 +97,11 @@ func findOthers(ctx context.Context, cfg config, log *slog.Logger) []finding {
 	}
 	var found []finding
 	if cfg.rond.url != "" {
-		g, err := openGrants(cfg, nil, log)
+		g, err := openGrants(cfg, nil, log, upstream.Observer{})
 		found = append(found, ask(finding{"Rönd", cfg.rond.url, err}, g.ping))
 	}
 	if cfg.timers.url != "" {
-		t, err := networkTimers(cfg, nil, log)
+		t, err := networkTimers(cfg, nil, log, upstream.Observer{})
 		found = append(found, ask(finding{"Timer Service", cfg.timers.url, err}, t.ping))
 	}
 	return found

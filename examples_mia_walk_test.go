@@ -17,6 +17,7 @@ import (
 	"user-manager/providers/auth0/auth0test"
 	"user-manager/providers/auth0client/facadetest"
 	"user-manager/providers/fake"
+	"user-manager/upstream"
 	"user-manager/upstream/faults"
 )
 
@@ -92,7 +93,7 @@ func platformOverNetwork(t *testing.T, env platformEnvironment) *harness {
 		t.Fatal(err)
 	}
 	n := neighbours{store: s, provider: h.provider}
-	n.grants, n.timers = h.others(cfg, log)
+	n.grants, n.timers = h.others(cfg, log, upstream.Observer{})
 	h.api = newAPI(cfg, n, log)
 	h.handler = h.api.handler()
 	if err := h.api.users.Recover(t.Context()); err != nil {

@@ -15,6 +15,7 @@ import (
 	"user-manager/crud"
 	"user-manager/rond/rondtest"
 	"user-manager/secret"
+	"user-manager/upstream"
 )
 
 // A timedCopies are copies that share the embedded timers, and know how often each user's
@@ -37,7 +38,7 @@ func newTimedCopies(t *testing.T, seed uint64, rond *rondtest.Rond) *timedCopies
 	c.neighbours = func(cfg config, n *neighbours) {
 		log := slog.New(slog.NewTextHandler(t.Output(), nil))
 		cfg.timers = timerConfig{embedded: true, callback: "http://user-manager", secret: secret.New(testSecret)}
-		timers, err := embeddedTimers(cfg, n.store.client.Collection("/timers"), false, crud.InProcess, log)
+		timers, err := embeddedTimers(cfg, n.store.client.Collection("/timers"), false, crud.InProcess, log, upstream.Observer{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +47,7 @@ func newTimedCopies(t *testing.T, seed uint64, rond *rondtest.Rond) *timedCopies
 			return
 		}
 		cfg.rond = rondConfig{url: "http://rond"}
-		if n.grants, err = openGrants(cfg, crud.InProcess(rond), log); err != nil {
+		if n.grants, err = openGrants(cfg, crud.InProcess(rond), log, upstream.Observer{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"user-manager/providers"
 	"user-manager/secret"
 	"user-manager/timer/timertest"
+	"user-manager/upstream"
 )
 
 // withTimerService has copies use one Timer Service over the network.
@@ -22,7 +23,7 @@ func (c *copies) withTimerService() *timertest.Service {
 	service := timertest.New(timertest.Config{})
 	c.neighbours = func(cfg config, n *neighbours) {
 		cfg.timers = timerConfig{url: "http://timer", callback: "http://user-manager", secret: secret.New(testSecret)}
-		timers, err := networkTimers(cfg, crud.InProcess(service), slog.New(slog.DiscardHandler))
+		timers, err := networkTimers(cfg, crud.InProcess(service), slog.New(slog.DiscardHandler), upstream.Observer{})
 		if err != nil {
 			c.t.Fatal(err)
 		}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"user-manager/upstream"
 )
 
 // listOf is a list of n users as a CRUD Service writes it.
@@ -65,7 +67,7 @@ func wholeService(b testing.TB, store string) string {
 		b.Fatal(err)
 	}
 	log := newLog(io.Discard, slog.LevelInfo)
-	s, err := openStore(b.Context(), cfg, log)
+	s, err := openStore(b.Context(), cfg, log, upstream.Observer{})
 	if err != nil {
 		b.Fatal(err)
 	}

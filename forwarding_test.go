@@ -72,7 +72,7 @@ func remoteHarness(t *testing.T, env map[string]string) (*harness, *remoteStore)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := openStore(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	s, err := openStore(t.Context(), cfg, slog.New(slog.DiscardHandler), upstream.Observer{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestStoreThatIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		way := &switched{next: crud.InProcess(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "[]") }))}
 		log := slog.New(slog.DiscardHandler)
-		s, err := openNetwork(cfg, way, log)
+		s, err := openNetwork(cfg, way, log, upstream.Observer{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -288,9 +288,9 @@ func TestTimeToComeBack(t *testing.T) {
 			var lines strings.Builder
 			a := &api{log: slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 			w := httptest.NewRecorder()
-			a.answer(func(http.ResponseWriter, *http.Request) error {
+			a.logged(a.answer(func(http.ResponseWriter, *http.Request) error {
 				return failed("logging in", passLogin, &test.err)
-			}, 1).
+			}, 1)).
 				ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", "/oauth/token", nil))
 			if w.Code != test.status || w.Header().Get("Retry-After") != test.after || strings.Contains(w.Body.String(), "grant") {
 				t.Errorf("%d, Retry-After %q, %s; want %d, %q", w.Code, w.Header().Get("Retry-After"), w.Body, test.status, test.after)

@@ -37,11 +37,11 @@ type grants struct {
 
 // openGrants returns a client of Rönd, or nil when there is none. base makes its calls;
 // nil: sockets.
-func openGrants(cfg config, base http.RoundTripper, log *slog.Logger) (*grants, error) {
+func openGrants(cfg config, base http.RoundTripper, log *slog.Logger, o upstream.Observer) (*grants, error) {
 	if cfg.rond.url == "" {
 		return nil, nil
 	}
-	network := rond.Network(base, neighbourConnections, cfg.upstreamTimeout, log)
+	network := rond.Network(base, neighbourConnections, cfg.upstreamTimeout, log, o)
 	client, err := rond.New(rond.Config{URL: cfg.rond.url, ResourceType: cfg.rond.resourceType, Transport: network, Timeout: cfg.upstreamTimeout})
 	if err != nil {
 		return nil, fmt.Errorf("open Rönd (ROND_SERVICE): %w", err)

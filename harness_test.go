@@ -15,11 +15,13 @@ import (
 
 	"user-manager/apidoc/conform"
 	"user-manager/crud"
+	"user-manager/metrics"
 	"user-manager/providers"
 	"user-manager/providers/auth0/auth0test"
 	"user-manager/providers/providertest"
 	"user-manager/rond/rondtest"
 	"user-manager/timer/timertest"
+	"user-manager/upstream"
 	"user-manager/upstream/faults"
 )
 
@@ -33,6 +35,7 @@ type harness struct {
 	tenant   *auth0test.Tenant  // of the provider auth0; nil for the fake
 	rond     *rondtest.Rond     // beside the plan; nil without ROND_ENABLED
 	timer    *timertest.Service // beside the plan; nil without a TIMER_SERVICE over the network
+	counts   *metrics.Metrics
 	api      *api
 	handler  http.Handler
 	seen     *placeholders
@@ -75,6 +78,7 @@ func (h *harness) open(vars map[string]string, cfg config, settings providers.Se
 	t := h.t
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	h.counts = metrics.New("test")
 	db := openCollections(t, cfg)
 	clean, err := newStore(cfg, "http://embedded", crud.InProcess(db))
 	if err != nil {
@@ -85,6 +89,7 @@ func (h *harness) open(vars map[string]string, cfg config, settings providers.Se
 	}
 	h.client = clean.client
 	settings.Getenv, settings.Log, settings.Local, settings.Timeout = getenv(environment(vars)), log, clean.client, cfg.upstreamTimeout
+	settings.Observer = observerOf(h.counts)
 	h.provider, err = providers.Open(t.Context(), cfg.provider, settings)
 	if err != nil {
 		t.Fatal(err)
@@ -95,8 +100,8 @@ func (h *harness) open(vars map[string]string, cfg config, settings providers.Se
 		}
 	})
 	h.sight = h.storeOn(db, cfg, vars)
-	n := neighbours{store: h.sight, provider: wrap(h.provider, h.plan)}
-	n.grants, n.timers = h.others(cfg, log)
+	n := neighbours{store: h.sight, provider: wrap(h.provider, h.plan), metrics: h.counts}
+	n.grants, n.timers = h.others(cfg, log, settings.Observer)
 	h.api = newAPI(cfg, n, log)
 	if *network {
 		h.api.embedded = db.Public() // where an application's own pages find the store
@@ -114,7 +119,7 @@ func (h *harness) open(vars map[string]string, cfg config, settings providers.Se
 
 // others are what has roles granted and users blocked, for the service that cfg describes,
 // with the plan in front of them; over the network stand-ins are.
-func (h *harness) others(cfg config, log *slog.Logger) (*grants, *timers) {
+func (h *harness) others(cfg config, log *slog.Logger, o upstream.Observer) (*grants, *timers) {
 	h.t.Helper()
 	if h.rond == nil && cfg.rond.url != "" {
 		h.rond = rondtest.New(rondtest.Config{})
@@ -125,7 +130,7 @@ func (h *harness) others(cfg config, log *slog.Logger) (*grants, *timers) {
 	planned := func(service http.Handler) http.RoundTripper {
 		return timertest.NewFaulty(crud.InProcess(service), h.plan)
 	}
-	grants, err := openGrants(cfg, rondtest.NewFaulty(crud.InProcess(h.rond), h.plan), log)
+	grants, err := openGrants(cfg, rondtest.NewFaulty(crud.InProcess(h.rond), h.plan), log, o)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -136,9 +141,9 @@ func (h *harness) others(cfg config, log *slog.Logger) (*grants, *timers) {
 		if h.timersInPlan {
 			on = *h.sight.timers
 		}
-		timers, err = embeddedTimers(cfg, on, true, planned, log)
+		timers, err = embeddedTimers(cfg, on, true, planned, log, o)
 	case cfg.timers.url != "":
-		timers, err = networkTimers(cfg, planned(h.timer), log)
+		timers, err = networkTimers(cfg, planned(h.timer), log, o)
 	}
 	if err != nil {
 		h.t.Fatal(err)

@@ -27,6 +27,7 @@ func (a *api) importUsers(w http.ResponseWriter, r *http.Request) error {
 	ctx, end := a.untilStop(r.Context(), body.interrupt)
 	defer end()
 	report, err := a.importBody(ctx, body, dryRun)
+	a.countRows(report, err, dryRun)
 	if err != nil {
 		return importError(ctx, body.blame(err))
 	}

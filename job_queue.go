@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"user-manager/jobs"
 	"user-manager/users"
@@ -16,7 +17,7 @@ const (
 
 // newQueue returns the queue of the service's jobs.
 func (a *api) newQueue(cfg config, s *store) *jobs.Queue {
-	activations, mails := jobs.NewPacer(0), jobs.NewPacer(cfg.jobs.mailsPerSecond)
+	activations, mails := a.newPacer(activationKind, 0), a.newPacer(mailKind, cfg.jobs.mailsPerSecond)
 	return jobs.New(jobs.Config{
 		Collection:  s.jobs,
 		StoreIsOurs: s.embedded != nil,
@@ -25,6 +26,10 @@ func (a *api) newQueue(cfg config, s *store) *jobs.Queue {
 		Retention:   cfg.jobs.retention,
 		Webhook:     a.webhook,
 		Log:         a.log,
+		Observer: jobs.Observer{
+			Ended:    func(kind string, s jobs.Status) { a.metrics.JobEnded(kind, string(s)) },
+			Recorded: a.metrics.JobUsers,
+		},
 		Kinds: []jobs.Kind{
 			{Name: activationKind, Do: func(ctx context.Context, t *jobs.Task) error {
 				return a.users.Activate(ctx, t, activateOptions(t.Options()), activations)
@@ -34,6 +39,13 @@ func (a *api) newQueue(cfg config, s *store) *jobs.Queue {
 			}},
 		},
 	})
+}
+
+// newPacer returns the pace of the jobs of a kind.
+func (a *api) newPacer(kind string, perSecond float64) *jobs.Pacer {
+	p := jobs.NewPacer(perSecond)
+	p.Waited = func(took time.Duration) { a.metrics.Waited("jobs "+kind, took) }
+	return p
 }
 
 // Options of an activation, as the queue keeps them.

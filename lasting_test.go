@@ -117,7 +117,7 @@ func TestMain(m *testing.M) {
 		Check: func(getenv func(string) string) error { return providers.Check("fake", getenv) },
 		Open: func(ctx context.Context, s providers.Settings) (_ providers.Provider, err error) {
 			url := s.Getenv("CRUD_SERVICE")
-			if s.Local, err = crud.New(url, crud.Network(nil, 256, time.Minute, s.Log), time.Minute); err != nil {
+			if s.Local, err = crud.New(url, crud.Network(nil, 256, time.Minute, s.Log, s.Observer), time.Minute); err != nil {
 				return nil, fmt.Errorf("accounts at %s: %w", url, err)
 			}
 			return fake.Open(ctx, s)

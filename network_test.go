@@ -14,6 +14,7 @@ import (
 	"user-manager/crud"
 	"user-manager/crud/crudtest"
 	"user-manager/crud/embedded"
+	"user-manager/upstream"
 	"user-manager/upstream/faults"
 )
 
@@ -95,7 +96,7 @@ func openRemote(t testing.TB, cfg config, s *crudtest.Server) *store {
 		t.Cleanup(pipes.CloseIdleConnections)
 		base = pipes
 	}
-	opened, err := openNetwork(cfg, base, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	opened, err := openNetwork(cfg, base, slog.New(slog.NewTextHandler(t.Output(), nil)), upstream.Observer{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +107,8 @@ func openRemote(t testing.TB, cfg config, s *crudtest.Server) *store {
 func (h *harness) storeOn(db *embedded.Store, cfg config, vars map[string]string) *store {
 	h.t.Helper()
 	if !*network {
-		s, err := newStore(cfg, "http://embedded", crudtest.NewFaulty(crud.InProcess(db), h.plan))
+		transport := crudtest.NewFaulty(crud.InProcess(db), h.plan)
+		s, err := newStore(cfg, "http://embedded", observerOf(h.counts).Observe(crud.Service, transport))
 		if err != nil {
 			h.t.Fatal(err)
 		}

@@ -25,25 +25,23 @@ type severalFailure struct {
 
 // answerCount answers with how many users were changed, or with what became of each when
 // one failed.
-func (a *api) answerCount(w http.ResponseWriter, r *http.Request, doing, done string, outcomes []users.Outcome) error {
+func (a *api) answerCount(w http.ResponseWriter, doing, done string, outcomes []users.Outcome) error {
 	if users.FirstFailure(outcomes) >= 0 {
-		return a.failSeveral(w, r, doing, done, outcomes)
+		return a.failSeveral(w, doing, done, outcomes)
 	}
 	return encode(w, http.StatusOK, countDone(outcomes))
 }
 
 // failSeveral answers with the status of the first failure and an outcome for each user.
 // doing and done are what was done to each, "deleting user" and "deleted".
-func (a *api) failSeveral(w http.ResponseWriter, r *http.Request, doing, done string, outcomes []users.Outcome) error {
+func (a *api) failSeveral(w http.ResponseWriter, doing, done string, outcomes []users.Outcome) error {
 	first := users.FirstFailure(outcomes)
 	body := severalFailure{failure: a.failureOf(doing, outcomes[first].Err), Outcomes: make([]outcomeBody, len(outcomes))}
 	body.Message = fmt.Sprintf("%d of %d users were %s; user %d: %s", countDone(outcomes), len(outcomes), done, first, body.Message)
 	for i, o := range outcomes {
 		body.Outcomes[i] = a.tell(doing, done, o)
 	}
-	err := failed(doing, passData, outcomes[first].Err)
-	a.log.Log(r.Context(), levelOf(body.StatusCode), "request failed in part", "route", r.Pattern, "status", body.StatusCode,
-		"users", len(outcomes), done, countDone(outcomes), "err", chain(err))
+	blameOn(w, fmt.Errorf("%d of %d users were %s: %w", countDone(outcomes), len(outcomes), done, failed(doing, passData, outcomes[first].Err)))
 	return encode(w, body.StatusCode, body)
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"user-manager/crud"
 	"user-manager/rond/rondtest"
+	"user-manager/upstream"
 )
 
 // withRond has copies grant roles by one Rönd.
@@ -20,7 +21,7 @@ func (c *copies) withRond() *rondtest.Rond {
 	stand := rondtest.New(rondtest.Config{})
 	c.neighbours = func(cfg config, n *neighbours) {
 		cfg.rond = rondConfig{url: "http://rond"}
-		grants, err := openGrants(cfg, crud.InProcess(stand), slog.New(slog.DiscardHandler))
+		grants, err := openGrants(cfg, crud.InProcess(stand), slog.New(slog.DiscardHandler), upstream.Observer{})
 		if err != nil {
 			c.t.Fatal(err)
 		}

@@ -10,7 +10,6 @@ import (
 
 	"user-manager/apidoc"
 	"user-manager/jobs"
-	"user-manager/metrics"
 	"user-manager/providers"
 	"user-manager/upstream"
 	"user-manager/users"
@@ -20,7 +19,6 @@ import (
 type api struct {
 	neighbours
 	log          *slog.Logger
-	metrics      *metrics.Metrics
 	access       *access
 	bounds       *bounds
 	users        *users.Service
@@ -128,12 +126,16 @@ func (a *api) bounded(r route, h http.Handler) http.Handler {
 // statusRoutes are never under the prefix: those that the platform calls, and the one that
 // a timer does.
 func (a *api) statusRoutes() []route {
-	return []route{
+	routes := []route{
 		{"GET", "/-/healthz", a.healthz, anybody},
 		{"GET", "/-/ready", a.ready, anybody},
 		{"GET", "/-/check-up", a.checkUp, anybody},
 		{"POST", expirePath, a.expireUser, anybody},
 	}
+	if a.metrics != nil {
+		routes = append(routes, route{"GET", "/-/metrics", a.showMetrics, anybody})
+	}
+	return routes
 }
 
 // handler returns the service.

@@ -15,6 +15,7 @@ import (
 	"user-manager/crud"
 	"user-manager/providers"
 	"user-manager/secret"
+	"user-manager/upstream"
 	"user-manager/upstream/faults"
 )
 
@@ -56,7 +57,7 @@ func (h *harness) restartWith(vars map[string]string) {
 	}
 	log := slog.New(slog.DiscardHandler)
 	n := neighbours{store: h.api.store, provider: h.provider}
-	n.grants, n.timers = h.others(cfg, log)
+	n.grants, n.timers = h.others(cfg, log, upstream.Observer{})
 	h.api = newAPI(cfg, n, log)
 	h.handler = h.api.handler()
 	if err := h.api.users.Recover(h.t.Context()); err != nil {

@@ -25,7 +25,7 @@ func (a *api) createUsers(w http.ResponseWriter, r *http.Request) error {
 		return failed("creating users", passData, err)
 	}
 	if users.FirstFailure(outcomes) >= 0 {
-		return a.failSeveral(w, r, "creating user", "created", outcomes)
+		return a.failSeveral(w, "creating user", "created", outcomes)
 	}
 	created := make([]users.Created, len(outcomes))
 	for i, o := range outcomes {
@@ -52,7 +52,7 @@ func (a *api) patchUsers(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return failed("updating users", passData, err)
 	}
-	return a.answerCount(w, r, "updating user", "changed", outcomes)
+	return a.answerCount(w, "updating user", "changed", outcomes)
 }
 
 // asChange reads the ith item of a list of changes. Further keys are passed over, as the
@@ -88,7 +88,7 @@ func (a *api) deleteUsers(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return failed("deleting users", passData, err)
 	}
-	return a.answerCount(w, r, "deleting user", "deleted", outcomes)
+	return a.answerCount(w, "deleting user", "deleted", outcomes)
 }
 
 // decodeList reads a body that is an array of objects, as many as are taken at once;

@@ -30,7 +30,7 @@ type status struct {
 
 // healthz handles GET /-/healthz.
 func (a *api) healthz(w http.ResponseWriter, r *http.Request) error {
-	return a.writeStatus(w, r, status{}, nil)
+	return a.writeStatus(w, status{}, nil)
 }
 
 // ready handles GET /-/ready: users can be read and written. While the store is not called
@@ -38,9 +38,9 @@ func (a *api) healthz(w http.ResponseWriter, r *http.Request) error {
 // that is about to stop is not ready.
 func (a *api) ready(w http.ResponseWriter, r *http.Request) error {
 	if isClosed(a.draining) || isClosed(a.stopping) {
-		return a.writeStatus(w, r, status{}, errStopping)
+		return a.writeStatus(w, status{}, errStopping)
 	}
-	return a.writeStatus(w, r, status{}, a.checkStore(r.Context()))
+	return a.writeStatus(w, status{}, a.checkStore(r.Context()))
 }
 
 // checkUp handles GET /-/check-up: every upstream is there.
@@ -56,7 +56,7 @@ func (a *api) checkUp(w http.ResponseWriter, r *http.Request) error {
 		err = a.store.inspect(r.Context())
 	}
 	unsettled := a.users.Unsettled()
-	return a.writeStatus(w, r, status{Unsettled: &unsettled, Upstreams: a.upstreams()}, err)
+	return a.writeStatus(w, status{Unsettled: &unsettled, Upstreams: a.upstreams()}, err)
 }
 
 // upstreams tells which of those over the network are called.
@@ -97,13 +97,13 @@ func (a *api) checkOthers(ctx context.Context) error {
 	return nil
 }
 
-func (a *api) writeStatus(w http.ResponseWriter, r *http.Request, s status, err error) error {
+func (a *api) writeStatus(w http.ResponseWriter, s status, err error) error {
 	s.Name, s.Status, s.Version = serviceName, "OK", a.version
 	code := http.StatusOK
 	if err != nil {
 		s.Status, s.Message = "KO", err.Error()+refusedSettings(err)
 		code = http.StatusServiceUnavailable
-		a.log.WarnContext(r.Context(), "not well", "route", r.Pattern, "err", chain(err)+refusedSettings(err))
+		blameOn(w, err)
 	}
 	return encode(w, code, s)
 }

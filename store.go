@@ -30,17 +30,17 @@ type store struct {
 }
 
 // openStore opens the embedded store, or a client of the CRUD Service.
-func openStore(ctx context.Context, cfg config, log *slog.Logger) (*store, error) {
+func openStore(ctx context.Context, cfg config, log *slog.Logger, o upstream.Observer) (*store, error) {
 	if cfg.store.url == "" {
-		return openEmbedded(ctx, cfg, log)
+		return openEmbedded(ctx, cfg, log, o)
 	}
-	return openNetwork(cfg, nil, log)
+	return openNetwork(cfg, nil, log, o)
 }
 
 // openNetwork returns a client of a CRUD Service over the network. base makes its calls;
 // nil: sockets.
-func openNetwork(cfg config, base http.RoundTripper, log *slog.Logger) (*store, error) {
-	network := crud.Network(base, cfg.store.connections, cfg.upstreamTimeout, log)
+func openNetwork(cfg config, base http.RoundTripper, log *slog.Logger, o upstream.Observer) (*store, error) {
+	network := crud.Network(base, cfg.store.connections, cfg.upstreamTimeout, log, o)
 	s, err := newStore(cfg, cfg.store.url, network)
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func newStore(cfg config, url string, transport http.RoundTripper) (*store, erro
 	}, nil
 }
 
-func openEmbedded(ctx context.Context, cfg config, log *slog.Logger) (*store, error) {
+func openEmbedded(ctx context.Context, cfg config, log *slog.Logger, o upstream.Observer) (*store, error) {
 	db, err := embedded.Open(ctx, embedded.Config{
 		Path:         cfg.store.path,
 		Sync:         cfg.store.sync,
@@ -84,7 +84,7 @@ func openEmbedded(ctx context.Context, cfg config, log *slog.Logger) (*store, er
 	if err != nil {
 		return nil, err
 	}
-	s, err := newStore(cfg, "http://embedded", crud.InProcess(db))
+	s, err := newStore(cfg, "http://embedded", o.Observe(crud.Service, crud.InProcess(db)))
 	if err == nil {
 		s.name, s.embedded = "embedded: "+cfg.store.path, db
 		err = s.seed(ctx, cfg.store)

@@ -91,20 +91,20 @@ type timers struct {
 }
 
 // openTimers returns the Timer Service that cfg asks for, or nil when that is none.
-func openTimers(cfg config, s *store, log *slog.Logger) (*timers, error) {
+func openTimers(cfg config, s *store, log *slog.Logger, o upstream.Observer) (*timers, error) {
 	switch {
 	case cfg.timers.embedded:
-		return embeddedTimers(cfg, *s.timers, s.embedded != nil, crud.InProcess, log)
+		return embeddedTimers(cfg, *s.timers, s.embedded != nil, crud.InProcess, log, o)
 	case cfg.timers.url != "":
-		return networkTimers(cfg, nil, log)
+		return networkTimers(cfg, nil, log, o)
 	}
 	return nil, nil
 }
 
 // networkTimers returns a Timer Service over the network. base makes its calls; nil:
 // sockets.
-func networkTimers(cfg config, base http.RoundTripper, log *slog.Logger) (*timers, error) {
-	network := timer.Network(base, neighbourConnections, cfg.upstreamTimeout, log)
+func networkTimers(cfg config, base http.RoundTripper, log *slog.Logger, o upstream.Observer) (*timers, error) {
+	network := timer.Network(base, neighbourConnections, cfg.upstreamTimeout, log, o)
 	client, err := newTimerClient(cfg, cfg.timers.url, network)
 	if err != nil {
 		return nil, err
@@ -114,9 +114,9 @@ func networkTimers(cfg config, base http.RoundTripper, log *slog.Logger) (*timer
 
 // embeddedTimers returns the embedded Timer Service on a collection, which is ours alone or
 // not. way leads to it.
-func embeddedTimers(cfg config, on crud.Collection, ours bool, way func(http.Handler) http.RoundTripper, log *slog.Logger) (*timers, error) {
+func embeddedTimers(cfg config, on crud.Collection, ours bool, way func(http.Handler) http.RoundTripper, log *slog.Logger, o upstream.Observer) (*timers, error) {
 	service := embedded.New(embedded.Config{Timers: on, StoreIsOurs: ours, Log: log})
-	client, err := newTimerClient(cfg, "http://embedded", way(service))
+	client, err := newTimerClient(cfg, "http://embedded", o.Observe(timer.Service, way(service)))
 	if err != nil {
 		return nil, err
 	}

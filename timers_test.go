@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"user-manager/crud"
+	"user-manager/upstream"
 )
 
 // TestEmbeddedTimers block whoever expires while the service runs, and at the next start
@@ -159,7 +160,7 @@ func TestCheckUpOfNeighbours(t *testing.T) {
 		way := &switched{next: crud.InProcess(h.rond)}
 		way.cut.Store(true)
 		cfg := config{upstreamTimeout: time.Second, rond: rondConfig{url: "http://rond"}}
-		grants, err := openGrants(cfg, way, slog.New(slog.DiscardHandler))
+		grants, err := openGrants(cfg, way, slog.New(slog.DiscardHandler), upstream.Observer{})
 		if err != nil {
 			t.Fatal(err)
 		}

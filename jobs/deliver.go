@@ -79,7 +79,7 @@ func (q *Queue) deliverDue(ctx context.Context, client *http.Client, deliveries 
 		}
 		deliveries.Go(func() error {
 			if err := upstream.Protect(func() error { return q.deliver(ctx, client, e) }); err != nil && ctx.Err() == nil {
-				q.cfg.Log.WarnContext(ctx, "callback is tried again later", "job", e.JobID, "err", err)
+				q.cfg.Log.WarnContext(ctx, "callback is tried again later", "jobId", e.JobID, "err", err)
 			}
 			return nil
 		})
@@ -97,7 +97,7 @@ func (q *Queue) deliver(ctx context.Context, client *http.Client, e entry) error
 	if err != nil || !won {
 		return err
 	}
-	log := q.cfg.Log.With("job", e.JobID, "host", hostOf(e.CallbackURL))
+	log := q.cfg.Log.With("jobId", e.JobID, "host", hostOf(e.CallbackURL))
 	taken := set["callbackAt"].(int64)
 	switch status, err := q.post(ctx, client, e); {
 	case err == nil && status >= 200 && status < 300:

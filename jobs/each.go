@@ -168,15 +168,19 @@ func take(list *[]*attempt) *attempt {
 // turn waits until a may be tried. What comes in meanwhile is settled, and may make the
 // wait longer.
 func (r *round) turn(ctx context.Context, a *attempt) error {
-	due := r.pacer.slot()
+	due, start, waited := r.pacer.slot(), time.Now(), false
 	for {
 		if err := r.stopped(ctx); err != nil {
 			return err
 		}
 		wait := max(time.Until(due), time.Until(r.pacer.pausedUntil()), time.Until(r.backoffUntil))
 		if wait <= 0 {
+			if waited && r.pacer.Waited != nil {
+				r.pacer.Waited(time.Since(start))
+			}
 			return nil
 		}
+		waited = true
 		timer := time.NewTimer(wait)
 		select {
 		case res := <-r.results:

@@ -94,6 +94,9 @@ func (q *Queue) settle(t *Task, end ending) {
 		return err
 	})
 	t.logEnd(end, err)
+	if err == nil {
+		q.cfg.Observer.ended(t.entry.Kind, end.status)
+	}
 	poke(q.notify)
 }
 

@@ -114,7 +114,27 @@ type Config struct {
 	Retention   time.Duration // of finished jobs; 0: 24 hours
 	Webhook     *Webhook      // nil: no callbacks
 	Log         *slog.Logger  // nil: slog.Default
+	Observer    Observer
 	Now         func() time.Time
+}
+
+// An Observer is told of what a queue does in this process. Its functions may be nil, and are
+// called by several goroutines.
+type Observer struct {
+	Ended    func(kind string, s Status)             // a job is over
+	Recorded func(kind, result string, outcomes int) // outcomes are kept
+}
+
+func (o Observer) ended(kind string, s Status) {
+	if o.Ended != nil && s != Pending {
+		o.Ended(kind, s)
+	}
+}
+
+func (o Observer) recorded(kind, result string, outcomes int) {
+	if o.Recorded != nil {
+		o.Recorded(kind, result, outcomes)
+	}
 }
 
 func (cfg Config) complete() Config {

@@ -63,7 +63,7 @@ func (q *Queue) isRunning(id string) bool {
 // newTask makes the task of a run, and counts it among those that run.
 func (q *Queue) newTask(ctx context.Context, e entry, owner string, leased time.Time) *Task {
 	t := &Task{
-		entry: e, owner: owner, leased: leased, keeper: q.keeper, log: q.cfg.Log.With("job", e.JobID, "kind", e.Kind),
+		entry: e, owner: owner, leased: leased, keeper: q.keeper, observer: q.cfg.Observer, log: q.cfg.Log.With("jobId", e.JobID, "kind", e.Kind),
 		writing: make(chan struct{}, 1), open: map[string]string{}, done: e.Done, counts: map[string]int{},
 	}
 	maps.Copy(t.counts, e.Counts)

@@ -19,6 +19,10 @@ const (
 // A Pacer spaces the calls of one upstream, for all jobs that share it, and slows down
 // when the upstream says so. It is safe for use by several goroutines.
 type Pacer struct {
+	// Waited is told how long calls waited that had to; nil: nobody is. It is called by
+	// several goroutines, and to be set before the first call.
+	Waited func(took time.Duration)
+
 	most    rate.Limit
 	limiter *rate.Limiter // its limit is changed under mu
 

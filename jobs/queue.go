@@ -77,7 +77,10 @@ func (q *Queue) Add(ctx context.Context, r Request) (Job, error) {
 func (q *Queue) reserve(ctx context.Context) error {
 	for {
 		before := q.additions()
-		waiting, err := q.waiting(ctx)
+		waiting, err := 0, error(nil)
+		if q.cfg.MaxQueued > 0 {
+			waiting, err = q.Waiting(ctx)
+		}
 		if err != nil {
 			return err
 		}
@@ -109,11 +112,9 @@ func (q *Queue) unreserve() {
 	q.added++
 }
 
-// waiting returns how many jobs wait to be run.
-func (q *Queue) waiting(ctx context.Context) (int, error) {
-	if q.cfg.MaxQueued <= 0 {
-		return 0, nil
-	}
+// Waiting returns how many jobs wait to be run, of all processes that share the collection.
+// Errors are the store's.
+func (q *Queue) Waiting(ctx context.Context) (int, error) {
 	if !q.ours {
 		return q.keeper.pending(ctx, q.now().UnixMilli())
 	}

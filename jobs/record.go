@@ -64,14 +64,24 @@ func (t *Task) write(outcomes []Outcome) error {
 	if err != nil {
 		return err
 	}
+	for result, n := range t.written(news) {
+		t.observer.recorded(t.entry.Kind, result, n)
+	}
+	return nil
+}
+
+// written counts outcomes that are kept, and returns how many there are of each result.
+func (t *Task) written(news []located) map[string]int {
+	byResult := map[string]int{}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, o := range news {
 		delete(t.open, o.ID)
 		t.done++
 		t.counts[o.Result]++
+		byResult[o.Result]++
 	}
-	return nil
+	return byResult
 }
 
 // A located outcome is one with the key of its part.

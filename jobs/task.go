@@ -12,12 +12,13 @@ import (
 // A Task is one run of a job, as its kind sees it. It is safe for use by several
 // goroutines.
 type Task struct {
-	entry  entry
-	owner  string    // of the lease
-	leased time.Time // when the request was sent that took the lease
-	began  int       // outcomes that there were before this run
-	keeper keeper
-	log    *slog.Logger
+	entry    entry
+	owner    string    // of the lease
+	leased   time.Time // when the request was sent that took the lease
+	began    int       // outcomes that there were before this run
+	keeper   keeper
+	log      *slog.Logger
+	observer Observer
 	// run is the context of Do; life goes on until the lease may be another's, or Do
 	// has returned: what was done is recorded in it.
 	run, life  context.Context

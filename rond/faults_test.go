@@ -92,7 +92,7 @@ func TestFaults(t *testing.T) {
 
 // network returns the transport of a Rönd over the network whose calls fail by plan.
 func network(r http.Handler, plan *faults.Plan) *upstream.Network {
-	return rond.Network(rondtest.NewFaulty(crud.InProcess(r), plan), 4, timeout, slog.New(slog.DiscardHandler))
+	return rond.Network(rondtest.NewFaulty(crud.InProcess(r), plan), 4, timeout, slog.New(slog.DiscardHandler), upstream.Observer{})
 }
 
 // TestFaultsOfTheNetwork: a revoke comes to its end all the same unless Rönd itself refuses it or

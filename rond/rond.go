@@ -75,9 +75,9 @@ func checkType(resourceType string) error {
 //
 // Rönd waits for the CRUD Service behind it as long as that takes. A call that runs out of
 // time over it counts against Rönd, since the next one would wait as long.
-func Network(base http.RoundTripper, connections int, timeout time.Duration, log *slog.Logger) *upstream.Network {
+func Network(base http.RoundTripper, connections int, timeout time.Duration, log *slog.Logger, o upstream.Observer) *upstream.Network {
 	return upstream.NewNetwork(upstream.NetworkConfig{
-		Service: Service, MaxConnections: connections, Timeout: timeout, Log: log, Base: base,
+		Service: Service, MaxConnections: connections, Timeout: timeout, Log: log, Base: base, Observer: o,
 	})
 }
 

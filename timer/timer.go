@@ -80,8 +80,8 @@ func address(text string) (*url.URL, error) {
 // Network returns the transport of a Timer Service over the network, for [New] with the
 // same timeout: at most so many connections, tries again, and a rest for a service that
 // does not answer (see [upstream.Network]). base is what makes the tries; nil: sockets.
-func Network(base http.RoundTripper, connections int, timeout time.Duration, log *slog.Logger) *upstream.Network {
+func Network(base http.RoundTripper, connections int, timeout time.Duration, log *slog.Logger, o upstream.Observer) *upstream.Network {
 	return upstream.NewNetwork(upstream.NetworkConfig{
-		Service: Service, MaxConnections: connections, Timeout: timeout, Log: log, Base: base,
+		Service: Service, MaxConnections: connections, Timeout: timeout, Log: log, Base: base, Observer: o,
 	})
 }

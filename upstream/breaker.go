@@ -138,7 +138,7 @@ func (b *breaker) leave(ctx context.Context, turn int, v verdict, err error) {
 	case was.IsZero() && !is.IsZero():
 		b.log.WarnContext(ctx, "upstream not called for now", "service", b.service, "failures", failures, "err", err)
 	case !was.IsZero() && is.IsZero():
-		b.log.InfoContext(ctx, "upstream called again", "service", b.service, "after_ms", time.Since(was).Milliseconds())
+		b.log.InfoContext(ctx, "upstream called again", "service", b.service, "took", time.Since(was))
 	}
 }
 

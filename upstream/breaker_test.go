@@ -288,7 +288,7 @@ func TestBreakerLogs(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		fail(t, n, 3)
 		want := "level=WARN msg=\"upstream not called for now\" service=CRUD failures=5 err=\"connection reset\"\n" +
-			"level=INFO msg=\"upstream called again\" service=CRUD after_ms=3000\n"
+			"level=INFO msg=\"upstream called again\" service=CRUD took=3s\n"
 		if lines.String() != want {
 			t.Errorf("log:\n%s, want:\n%s", lines.String(), want)
 		}

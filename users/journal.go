@@ -249,7 +249,7 @@ func (j *journal) loaded(ctx context.Context, doc crud.Document, age time.Durati
 		return j.take(ctx, found, age)
 	}
 	if j.isNew(j.odd, text(doc, "_id")) {
-		log.ErrorContext(ctx, "journal note not understood", "note", text(doc, "_id"), "err", err)
+		log.ErrorContext(ctx, "journal note not understood", "noteId", text(doc, "_id"), "err", err)
 	}
 	return nil
 }

@@ -35,6 +35,7 @@ const (
 //
 // The limiter's mutex guards it.
 type bucket struct {
+	name     string
 	window   time.Duration // until it is full again: presumed, or longer as told
 	reserves bool          // a part is kept for urgent calls
 	told     told          // of a bucket that reserves
@@ -66,8 +67,8 @@ type bucket struct {
 	queues    [lanes]list.List // of *waiter
 }
 
-func newBucket(window time.Duration) *bucket {
-	return &bucket{window: window, careful: 1, margin: firstMargin}
+func newBucket(name string, window time.Duration) *bucket {
+	return &bucket{name: name, window: window, careful: 1, margin: firstMargin}
 }
 
 // A permit is the way of one call through a bucket.

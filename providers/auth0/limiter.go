@@ -5,6 +5,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"user-manager/upstream"
 )
 
 // A limiter lets calls go as fast as the tenant's limits allow. Calls that have to wait go
@@ -22,16 +24,17 @@ type limiter struct {
 	token          *bucket // POST /oauth/token beside that
 	mail           *bucket // POST /dbconnections/change_password beside that
 	mails          suspicion
-	proved         int // the limit of authentication that a call was refused for; 0: none was
+	observer       upstream.Observer // is told of waits
+	proved         int               // the limit of authentication that a call was refused for; 0: none was
 }
 
 // The lengths of windows are those of the free plan, until an answer tells otherwise.
 func newLimiter() *limiter {
 	l := &limiter{
-		management:     newBucket(time.Second),
-		authentication: newBucket(time.Minute),
-		token:          newBucket(time.Second),
-		mail:           newBucket(time.Minute),
+		management:     newBucket("auth0 management", time.Second),
+		authentication: newBucket("auth0 authentication", time.Minute),
+		token:          newBucket("auth0 tokens", time.Second),
+		mail:           newBucket("auth0 mails", time.Minute),
 	}
 	l.authentication.reserves = true
 	return l
@@ -71,6 +74,7 @@ func (l *limiter) enter(ctx context.Context, b *bucket, ln lane, order int) (per
 	place := b.enqueue(w)
 	b.pump(now)
 	l.mu.Unlock()
+	defer l.observer.Waited(b.name, now)
 	return l.await(ctx, b, w, place)
 }
 

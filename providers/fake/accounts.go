@@ -110,7 +110,7 @@ func (a account) addNames(properties map[string]any) {
 
 // Create implements [providers.Directory].
 func (p *Provider) Create(ctx context.Context, a providers.NewAccount) (providers.Account, error) {
-	return call(ctx, "POST /users", func() (providers.Account, error) {
+	return call(ctx, p, "POST /users", func() (providers.Account, error) {
 		doc, err := newDocument(a.Key, a.Username, a.Email, a.Blocked, "")
 		if err != nil {
 			return providers.Account{}, err
@@ -202,7 +202,7 @@ func (p *Provider) Find(ctx context.Context, a providers.NewAccount) (providers.
 
 // Account implements [providers.Directory].
 func (p *Provider) Account(ctx context.Context, id string) (providers.Account, error) {
-	return call(ctx, "GET /users/:id", func() (providers.Account, error) {
+	return call(ctx, p, "GET /users/:id", func() (providers.Account, error) {
 		a, err := p.accountWithID(ctx, id)
 		return a.public(), err
 	})
@@ -229,7 +229,7 @@ func (p *Provider) accountWhere(ctx context.Context, field, value string) (accou
 
 // Update implements [providers.Directory].
 func (p *Provider) Update(ctx context.Context, id string, c providers.Change) (providers.Account, error) {
-	return call(ctx, "PATCH /users/:id", func() (providers.Account, error) {
+	return call(ctx, p, "PATCH /users/:id", func() (providers.Account, error) {
 		before, err := p.accountWithID(ctx, id)
 		if err != nil {
 			return providers.Account{}, err
@@ -311,7 +311,7 @@ func updateOf(a account, c providers.Change) (crud.Document, error) {
 
 // Delete implements [providers.Directory].
 func (p *Provider) Delete(ctx context.Context, id string) error {
-	return callOnly(ctx, "DELETE /users/:id", func() error {
+	return callOnly(ctx, p, "DELETE /users/:id", func() error {
 		key, ok := strings.CutPrefix(id, scheme)
 		if !ok {
 			return errNoSuchUser

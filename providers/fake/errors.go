@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"user-manager/providers"
 	"user-manager/upstream"
@@ -41,11 +42,13 @@ func invalid(message string) error { return &refusal{providers.ErrInvalid, messa
 // done, and gives its error the form that all errors of providers have: a refusal
 // as [providers.Refuse] makes it, a failure of the store as a failure of the
 // provider itself.
-func call[T any](ctx context.Context, route string, do func() (T, error)) (T, error) {
+func call[T any](ctx context.Context, p *Provider, route string, do func() (T, error)) (_ T, err error) {
 	var none T
 	if ctx.Err() != nil {
 		return none, failure(ctx, route, nil)
 	}
+	start := time.Now()
+	defer func() { p.observer.Called(providers.Service, codeOf(err), start) }()
 	got, err := do()
 	if err == nil {
 		return got, nil
@@ -57,9 +60,17 @@ func call[T any](ctx context.Context, route string, do func() (T, error)) (T, er
 }
 
 // callOnly is call for work that has no result.
-func callOnly(ctx context.Context, route string, do func() error) error {
-	_, err := call(ctx, route, func() (struct{}, error) { return struct{}{}, do() })
+func callOnly(ctx context.Context, p *Provider, route string, do func() error) error {
+	_, err := call(ctx, p, route, func() (struct{}, error) { return struct{}{}, do() })
 	return err
+}
+
+// codeOf is the status of an operation that ended with err, as if it had been a request.
+func codeOf(err error) int {
+	if err == nil {
+		return http.StatusOK
+	}
+	return upstream.Status(err)
 }
 
 func failure(ctx context.Context, route string, err error) error {

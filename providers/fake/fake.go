@@ -20,6 +20,7 @@ import (
 	"user-manager/crud"
 	"user-manager/crud/embedded"
 	"user-manager/providers"
+	"user-manager/upstream"
 )
 
 func init() {
@@ -37,6 +38,7 @@ func init() {
 type Provider struct {
 	settings settings
 	log      *slog.Logger
+	observer upstream.Observer
 	now      func() time.Time // time.Now, except in tests
 	closer   io.Closer        // the store, if it is the provider's own; or nil
 
@@ -73,7 +75,7 @@ func Open(ctx context.Context, s providers.Settings) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{settings: settings, log: s.Log, now: time.Now, client: s.Local, trimming: make(chan struct{}, 1)}
+	p := &Provider{settings: settings, log: s.Log, observer: s.Observer, now: time.Now, client: s.Local, trimming: make(chan struct{}, 1)}
 	kept := "embedded store"
 	if p.client == nil {
 		kept = "memory"
@@ -86,7 +88,7 @@ func Open(ctx context.Context, s providers.Settings) (*Provider, error) {
 	p.sessions = p.client.Collection(sessionsPath)
 	p.outbox = p.client.Collection(outboxPath)
 	p.secrets = p.client.Collection(settingsPath)
-	p.log.Warn("the fake provider's accounts are for development", "kept_in", kept, "mails", settings.prefix+outboxPage)
+	p.log.Warn("the fake provider's accounts are for development", "keptIn", kept, "mails", settings.prefix+outboxPage)
 	return p, nil
 }
 
@@ -113,7 +115,7 @@ func (p *Provider) Close() error {
 
 // Ping implements [providers.Pinger]: the fake is as well as its store.
 func (p *Provider) Ping(ctx context.Context) error {
-	return callOnly(ctx, "GET /ping", func() error { return p.client.Ping(ctx) })
+	return callOnly(ctx, p, "GET /ping", func() error { return p.client.Ping(ctx) })
 }
 
 // settings are what the environment says.

@@ -23,7 +23,7 @@ func (p *Provider) ImportLimits() providers.ImportLimits {
 // Import implements [providers.Importer]. It begins with the accounts that exist, so a
 // name that one of them gives up is free for a new one.
 func (p *Provider) Import(ctx context.Context, accounts []providers.ImportAccount) ([]providers.ImportOutcome, error) {
-	return call(ctx, importRoute, func() ([]providers.ImportOutcome, error) {
+	return call(ctx, p, importRoute, func() ([]providers.ImportOutcome, error) {
 		if len(accounts) > maxImport {
 			return nil, invalid(fmt.Sprintf("An import takes %d accounts at most.", maxImport))
 		}

@@ -18,7 +18,7 @@ const (
 
 // ChangePassword implements [providers.Mailer]: the mail goes to the outbox.
 func (p *Provider) ChangePassword(ctx context.Context, id string) error {
-	return callOnly(ctx, "POST /change-password", func() error {
+	return callOnly(ctx, p, "POST /change-password", func() error {
 		a, err := p.accountWithID(ctx, id)
 		if err != nil {
 			return err

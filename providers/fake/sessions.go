@@ -16,7 +16,7 @@ import (
 
 // Login implements [providers.Authenticator].
 func (p *Provider) Login(ctx context.Context, username string, password secret.Text) (providers.Session, error) {
-	return call(ctx, "POST /oauth/token", func() (providers.Session, error) {
+	return call(ctx, p, "POST /oauth/token", func() (providers.Session, error) {
 		a, err := p.accountNamed(ctx, username)
 		if errors.Is(err, errNoSuchUser) {
 			matches(nobody(), password)
@@ -127,7 +127,7 @@ func (p *Provider) refreshExpiry() int64 { return p.now().Add(p.settings.refresh
 // token and is refreshed by its cookie, once too: accessToken is the cookie's value,
 // refreshToken is empty or the same.
 func (p *Provider) Refresh(ctx context.Context, refreshToken, accessToken secret.Text) (providers.Session, error) {
-	return call(ctx, "POST /refreshtoken", func() (providers.Session, error) {
+	return call(ctx, p, "POST /refreshtoken", func() (providers.Session, error) {
 		said, err := p.readOldToken(ctx, accessToken)
 		if errors.Is(err, errNotLoggedIn) {
 			return providers.Session{}, errRefresh
@@ -198,7 +198,7 @@ func (p *Provider) accountOfFamily(ctx context.Context, key, family string) (acc
 // UserInfo implements [providers.Authenticator]. The cookie of a website's session
 // is an access token like any other.
 func (p *Provider) UserInfo(ctx context.Context, t providers.Ticket) (map[string]any, error) {
-	return call(ctx, "GET /userinfo", func() (map[string]any, error) {
+	return call(ctx, p, "GET /userinfo", func() (map[string]any, error) {
 		token := t.AccessToken
 		if token.IsZero() {
 			token = t.SessionID

@@ -65,7 +65,7 @@ func (r *runner) fireOne(l lease, e entry) {
 		return
 	}
 	pause := pauseAfter(e.FailureCount, asked)
-	r.log.WarnContext(r.steady, "timer's call failed", "timer", e.ID, "failures", e.FailureCount+1, "pause", pause.String(), "err", err)
+	r.log.WarnContext(r.steady, "timer's call failed", "timerId", e.ID, "failures", e.FailureCount+1, "pause", pause, "err", err)
 	dueAt := r.now() + pause.Milliseconds()
 	r.settle(l, e, later(dueAt, crud.Document{"failureCount": e.FailureCount + 1}))
 	r.wakeBefore(dueAt)
@@ -115,7 +115,7 @@ func (r *runner) settle(l lease, e entry, change crud.Document) {
 			return
 		}
 		if time.Since(l.since)+writeAgain >= killAfter || upstream.Wait(r.life, writeAgain) != nil {
-			r.log.WarnContext(r.steady, "outcome of a timer's call not written: it is made again", "timer", e.ID, "err", err)
+			r.log.WarnContext(r.steady, "outcome of a timer's call not written: it is made again", "timerId", e.ID, "err", err)
 			return
 		}
 	}

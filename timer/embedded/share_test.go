@@ -13,6 +13,7 @@ import (
 	"user-manager/crud"
 	"user-manager/crud/crudtest"
 	"user-manager/timer/embedded"
+	"user-manager/upstream"
 	"user-manager/upstream/faults"
 )
 
@@ -207,7 +208,7 @@ func TestOverTheNetwork(t *testing.T) {
 		server := &crudtest.Server{Store: w.db}
 		server.ListenInMemory()
 		sockets := &http.Transport{DialContext: server.Dial}
-		client, err := crud.New(server.URL, crud.Network(sockets, 4, callTimeout, slog.New(slog.DiscardHandler)), callTimeout)
+		client, err := crud.New(server.URL, crud.Network(sockets, 4, callTimeout, slog.New(slog.DiscardHandler), upstream.Observer{}), callTimeout)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -57,7 +57,7 @@ func (im *importing) runJob(ctx context.Context, rows []int) (id string, job Job
 	if job.Status == "completed" {
 		im.pace.saw(len(rows), took)
 	}
-	im.log.InfoContext(ctx, "import job is over", "job", id, "status", job.Status, "rows", len(rows), "took_ms", took.Milliseconds())
+	im.log.InfoContext(ctx, "import job is over", "importJobId", id, "status", job.Status, "rows", len(rows), "took", took)
 	return id, job, nil
 }
 

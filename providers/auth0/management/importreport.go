@@ -31,7 +31,7 @@ func (im *importing) settleDone(ctx context.Context, rows []int, id string, sum 
 	certain := sum != nil && failed.unknown == 0 &&
 		*sum == (Summary{Failed: len(failed.rows), Inserted: all - len(failed.rows), Total: all})
 	if !certain {
-		im.log.WarnContext(ctx, "import job's summary and report differ", "job", id, "rows", all, "reported", len(report))
+		im.log.WarnContext(ctx, "import job's summary and report differ", "importJobId", id, "rows", all, "reported", len(report))
 	}
 	return im.settleReported(ctx, rows, failed.rows, certain)
 }
