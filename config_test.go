@@ -86,6 +86,7 @@ func TestConfigNamesEveryWrongVariable(t *testing.T) {
 		`TIMER_SERVICE_HEADERS: must be names of headers, which "x tenant" is not`,
 		`IMPORT_SCHEDULES_EXPIRATION: must be true or false, not "1h"`,
 		`EMBEDDED_CRUD_EXPOSE: must be true or false, not "2"`,
+		"HTTP_HOST: others than this machine reach the service there: set API_KEYS",
 	} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("the error does not say %q:\n%v", name, err)
@@ -155,7 +156,7 @@ func TestConfigOfTheProvider(t *testing.T) {
 		"a service":   {map[string]string{"AUTH_SERVICE": "auth0-client"}, "auth0Client"},
 		"a module": {map[string]string{"AUTH_MODULE": "auth0", "AUTH_SERVICE": "auth0-client", "AUTH0_DOMAIN": "example.eu.auth0.com",
 			"AUTH0_CLIENT_ID": "id", "AUTH0_CLIENT_SECRET": "secret"}, "auth0"},
-		"fake beyond loopback":  {map[string]string{"HTTP_HOST": "0.0.0.0", "ALLOW_FAKE_PROVIDER": "true"}, "fake"},
+		"fake beyond loopback":  {map[string]string{"HTTP_HOST": "0.0.0.0", "ALLOW_UNAUTHENTICATED": "true", "ALLOW_FAKE_PROVIDER": "true"}, "fake"},
 		"fake on IPv6 loopback": {map[string]string{"HTTP_HOST": "::1"}, "fake"},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -171,15 +172,18 @@ func TestConfigOfTheProvider(t *testing.T) {
 func TestWhereTheEmbeddedStoreIsServed(t *testing.T) {
 	t.Parallel()
 	remote := map[string]string{"USERS_CRUD_ENDPOINT": "/users", "UMS_CONFIG_CRUD_ENDPOINT": "/c"}
+	elsewhere := func(host, expose string) map[string]string {
+		return map[string]string{"HTTP_HOST": host, "ALLOW_FAKE_PROVIDER": "true", "ALLOW_UNAUTHENTICATED": "true", "EMBEDDED_CRUD_EXPOSE": expose}
+	}
 	for what, test := range map[string]struct {
 		env  map[string]string
 		want bool
 	}{
 		"on loopback":                {nil, true},
-		"elsewhere":                  {map[string]string{"HTTP_HOST": "0.0.0.0", "ALLOW_FAKE_PROVIDER": "true"}, false},
-		"elsewhere, when told to":    {map[string]string{"HTTP_HOST": "0.0.0.0", "ALLOW_FAKE_PROVIDER": "true", "EMBEDDED_CRUD_EXPOSE": "true"}, true},
+		"elsewhere":                  {elsewhere("0.0.0.0", "false"), false},
+		"elsewhere, when told to":    {elsewhere("0.0.0.0", "true"), true},
 		"a store over the network":   {remote, false},
-		"a name that is no loopback": {map[string]string{"HTTP_HOST": "example.com", "ALLOW_FAKE_PROVIDER": "true"}, false},
+		"a name that is no loopback": {elsewhere("example.com", "false"), false},
 	} {
 		cfg, err := loadConfig(environment(test.env))
 		if err != nil {
