@@ -5,17 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/kaptinlin/jsonschema"
+
+	"user-manager/crud/document"
 )
 
 // compileSchema compiles a group's schema as this service reads it: formats are
 // asserted, "nullable" is honoured, the standard fields need not be declared, and
 // other fields must be unless the schema speaks of further ones itself.
 func compileSchema(definition map[string]any) (*jsonschema.Schema, error) {
-	if err := checkTypes(definition); err != nil {
+	if err := errors.Join(checkTypes(definition), checkPatterns(definition)); err != nil {
 		return nil, err
 	}
 	prepared, _ := withNulls(definition).(map[string]any)
@@ -24,7 +27,7 @@ func compileSchema(definition map[string]any) (*jsonschema.Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	compiler := jsonschema.NewCompiler().SetAssertFormat(true)
+	compiler := jsonschema.NewCompiler().SetAssertFormat(true).RegisterFormat("regex", isRegex, "string")
 	clear(compiler.Loaders) // a schema must not make this service call anybody
 	schema, err := compiler.Compile(encoded)
 	if err != nil {
@@ -137,6 +140,59 @@ func withNulls(schema any) any {
 		return s
 	}
 	return map[string]any{"anyOf": []any{map[string]any{"type": "null"}, s}}
+}
+
+// checkPatterns refuses regular expressions that cost too much, wherever they stand: whoever
+// may write groups must not be able to end the process.
+func checkPatterns(value any) error {
+	switch value := value.(type) {
+	case map[string]any:
+		if err := checkPattern("pattern", value["pattern"]); err != nil {
+			return err
+		}
+		named, _ := value["patternProperties"].(map[string]any)
+		for pattern := range named {
+			if err := checkPattern("patternProperties", pattern); err != nil {
+				return err
+			}
+		}
+		for _, below := range value {
+			if err := checkPatterns(below); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for _, below := range value {
+			if err := checkPatterns(below); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func checkPattern(keyword string, pattern any) error {
+	text, ok := pattern.(string)
+	if !ok {
+		return nil // a property with that name, or the compiler refuses it
+	}
+	if err := document.CheckPattern(text); err != nil {
+		return fmt.Errorf("%s: a regular expression %w", keyword, err)
+	}
+	return nil
+}
+
+// isRegex is the format "regex". It compiles only what it may cost.
+func isRegex(value any) bool {
+	text, ok := value.(string)
+	if !ok {
+		return true
+	}
+	if document.CheckPattern(text) != nil {
+		return false
+	}
+	_, err := regexp.Compile(text)
+	return err == nil
 }
 
 var schemaTypes = []string{"string", "number", "integer", "boolean", "array", "object", "null"}
