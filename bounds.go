@@ -63,7 +63,7 @@ func (p places) leave() { <-p.taken }
 func (b *bounds) within(p places, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !p.take() {
-			b.refuse(w, p)
+			b.refuse(w, r, p)
 			return
 		}
 		defer p.leave()
@@ -71,9 +71,13 @@ func (b *bounds) within(p places, next http.Handler) http.Handler {
 	})
 }
 
-// refuse answers that there is no place, without a look at the request.
-func (b *bounds) refuse(w http.ResponseWriter, p places) {
+// refuse answers that there is no place, without a look at the request. A body is not waited
+// for.
+func (b *bounds) refuse(w http.ResponseWriter, r *http.Request, p places) {
 	b.metrics.Refused(metrics.Overloaded)
+	if r.ContentLength != 0 {
+		w.Header().Set("Connection", "close") // else net/http reads the body before it answers
+	}
 	w.Header().Set("Retry-After", p.again)
 	writeFailure(w, http.StatusServiceUnavailable, p.full)
 }
@@ -85,7 +89,7 @@ func (b *bounds) refuse(w http.ResponseWriter, p places) {
 func (b *bounds) bounded(limit int64, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !b.requests.take() {
-			b.refuse(w, b.requests)
+			b.refuse(w, r, b.requests)
 			return
 		}
 		if r.Body == nil || r.Body == http.NoBody {
@@ -122,7 +126,7 @@ func (b *bounds) roomy(limit int64, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if size := b.size(r, limit); size > smallBody {
 			if !b.makeRoom(r.Context(), size) {
-				b.refuse(w, b.requests)
+				b.refuse(w, r, b.requests)
 				return
 			}
 			defer b.room.Release(size)

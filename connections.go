@@ -79,7 +79,7 @@ func (l *connections) admit(c *connection) (refused *connection) {
 	}
 	l.open[c] = struct{}{}
 	l.served.Add(1)
-	c.waits = l.waiting.PushBack(c)
+	c.await(false)
 	return refused
 }
 
@@ -121,8 +121,7 @@ func (l *connections) changed(conn net.Conn, state http.ConnState) {
 	case state == http.StateActive: // its header is complete
 		c.settle()
 	case state == http.StateIdle:
-		c.settle()
-		c.waits = l.waiting.PushBack(c)
+		c.await(false)
 	case state == http.StateClosed || state == http.StateHijacked:
 		l.drop(c)
 	}
@@ -162,6 +161,16 @@ func (c *connection) settle() {
 	c.waits, c.has, c.body = nil, 0, false
 }
 
+// await puts c last among those without a complete request.
+func (c *connection) await(body bool) {
+	c.body = body
+	if c.waits == nil {
+		c.waits = c.of.waiting.PushBack(c)
+		return
+	}
+	c.of.waiting.MoveToBack(c.waits)
+}
+
 // awaitBody notes that the body of the request is waited for.
 func (c *connection) awaitBody() {
 	if c == nil {
@@ -169,8 +178,8 @@ func (c *connection) awaitBody() {
 	}
 	c.of.mu.Lock()
 	defer c.of.mu.Unlock()
-	if _, open := c.of.open[c]; open && c.waits == nil {
-		c.waits, c.body = c.of.waiting.PushBack(c), true
+	if _, open := c.of.open[c]; open {
+		c.await(true)
 	}
 }
 
@@ -253,6 +262,15 @@ func connectionOf(conn net.Conn) *connection {
 	}
 	c, _ := conn.(*connection)
 	return c
+}
+
+// untilClient is h, after which it is the client that is waited for: net/http reads what is
+// left of the body, and sends what is left of the answer.
+func untilClient(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer connectionFrom(r.Context()).awaitBody()
+		h.ServeHTTP(w, r)
+	})
 }
 
 type connectionKey struct{}

@@ -61,7 +61,7 @@ func (s server) serve(ctx context.Context, ln net.Listener, h http.Handler) erro
 	defer cut(nil)
 	open := newConnections(ln, s.maxConnections, s.writeTimeout, s.metrics)
 	hs := &http.Server{
-		Handler:           h,
+		Handler:           untilClient(h),
 		TLSConfig:         s.tls,
 		Protocols:         http1(),
 		ReadHeaderTimeout: s.readHeaderTimeout,
