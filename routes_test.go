@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"user-manager/apidoc/conform"
+	"user-manager/metrics"
 )
 
 // TestEveryRouteIsDescribed holds the route table against the API description, both
@@ -26,7 +27,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	for _, r := range checker.Routes() {
 		described = append(described, strings.TrimSuffix(r, "/"))
 	}
-	a := &api{}
+	a := &api{neighbours: neighbours{metrics: metrics.New("")}}
 	for _, r := range append(a.routes(), a.statusRoutes()...) {
 		served = append(served, r.method+" "+strings.NewReplacer("{", ":", "}", "").Replace(r.path))
 	}

@@ -247,6 +247,7 @@ func TestRoutes(t *testing.T) {
 		"DELETE /users/:id",
 		"GET /-/check-up",
 		"GET /-/healthz",
+		"GET /-/metrics",
 		"GET /-/ready",
 		"GET /jobs/bulk-activation/:id",
 		"GET /jobs/bulk-activation/:id/events",
