@@ -253,11 +253,7 @@ func TestReadmeOfTheStore(t *testing.T) {
 		}
 	}
 	for _, limit := range embedded.Limits() {
-		value := strconv.Itoa(limit.Value)
-		for i := len(value) - 3; i > 0; i -= 3 {
-			value = value[:i] + "," + value[i:]
-		}
-		row := "| " + strings.ReplaceAll(limit.Name, "`", "") + " | " + value + " |"
+		row := "| " + strings.ReplaceAll(limit.Name, "`", "") + " | " + withCommas(limit.Value) + " |"
 		if !strings.Contains(text, row) {
 			t.Errorf("the README lacks the row %s", row)
 		}

@@ -46,6 +46,7 @@ var settings = []settingGroup{
 		{"API_KEYS", "", "comma-separated keys; callers send one in the header `client-key` or `secret`. These, `API_KEYS_FILE` or `ALLOW_UNAUTHENTICATED` are required when `HTTP_HOST` is not loopback"},
 		{"API_KEYS_FILE", "", "file of more keys, one a line; read again on SIGHUP"},
 		{"ALLOW_UNAUTHENTICATED", "false", "listen on an address that is not loopback without keys: a gateway in front lets nobody through who must not call"},
+		{"ALLOWED_HOSTS", "", "where the service listens on loopback and asks for no keys, it answers requests for `localhost` and loopback addresses alone, and none that pages of other origins make, so that web pages in a browser on the machine cannot use it: comma-separated further names of hosts; `*`: any, and pages of any origin"},
 		{"LOGIN_RATE_LIMIT", "10/1m", "failed logins of an account in a time, and ten times as many of an address; beyond them 429. `off`: no limit"},
 		{"TRUSTED_PROXIES", "", "comma-separated addresses or networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed; loopback's always is"},
 		{"TLS_CERT_FILE", "", "PEM file of a certificate and its chain, with which the service speaks TLS; read again on SIGHUP"},
