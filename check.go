@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"user-manager/crud/embedded"
 	"user-manager/providers"
@@ -24,10 +25,11 @@ type finding struct {
 func check(ctx context.Context, cfg config, lookup func(string) (string, bool), stdout io.Writer) error {
 	log := slog.New(slog.DiscardHandler) // what is wrong is printed
 	findings := append([]finding{
-		{what: "configuration", where: "by the environment"},
+		{what: "configuration", where: "in the environment"},
 		findStore(ctx, cfg, log),
 		findProvider(ctx, cfg, lookup, log),
 	}, findOthers(ctx, cfg, log)...)
+	findings = append(findings, findFiles(cfg.access)...)
 	findings = append(findings, finding{"uploads", os.TempDir(), embedded.CheckFolder(os.TempDir())})
 	wrong := 0
 	for _, f := range findings {
@@ -103,6 +105,22 @@ func findOthers(ctx context.Context, cfg config, log *slog.Logger) []finding {
 	if cfg.timers.url != "" {
 		t, err := networkTimers(cfg, nil, log, upstream.Observer{})
 		found = append(found, ask(finding{"Timer Service", cfg.timers.url, err}, t.ping))
+	}
+	return found
+}
+
+// findFiles are the files of keys and certificates, which the configuration has read.
+func findFiles(c accessConfig) []finding {
+	var found []finding
+	if c.keysFile != "" {
+		found = append(found, finding{what: "API keys", where: c.keysFile})
+	}
+	if c.tls.pair != nil {
+		f := finding{what: "certificate", where: c.tls.cert}
+		if end := newCertificate(c.tls).end(); time.Now().After(end) {
+			f.err = fmt.Errorf("it was valid until %s", end.UTC().Format(time.RFC3339))
+		}
+		found = append(found, f)
 	}
 	return found
 }
