@@ -67,13 +67,32 @@ func (j *journal) touch(ctx context.Context) error {
 	return err
 }
 
-// resign takes this process's document away.
+// resign lets go of the notes that this process could not let go of when their operations
+// ended, and takes its document away: a process without one would not be seen to be gone, and
+// what it has would wait for long. For the same reason the document stays when that fails, or
+// while an operation is under way.
 func (j *journal) resign(ctx context.Context) error {
-	if !j.shared() {
+	if !j.shared() || j.atWork() {
 		return nil
+	}
+	left := map[string]any{"holder": j.holder, "kind": map[string]any{"$ne": kindProcess}}
+	if _, err := j.notes.PatchAll(ctx, crud.Query{Filter: left, States: crud.AllStates}, set("holder", "")); err != nil {
+		return err
 	}
 	_, err := j.notes.DeleteAll(ctx, crud.Query{Filter: map[string]any{"operation": j.holder}, States: crud.AllStates})
 	return err
+}
+
+// atWork reports whether an operation of this process is at work on a note.
+func (j *journal) atWork() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, n := range j.open {
+		if n.running {
+			return true
+		}
+	}
+	return false
 }
 
 // see takes note of the process that a document of the journal is of, and reports whether

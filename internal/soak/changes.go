@@ -95,9 +95,9 @@ func (ch change) follow(p *person, a answer) {
 	p.mayExpire()
 }
 
-// gone: a request for somebody who is there was answered with 404.
+// gone: a request for somebody who is there is answered as if nobody were.
 func (c *client) gone(p *person, a answer) {
-	if a.status == 404 && p.exists.is(true) {
+	if a.missing() && p.exists.is(true) {
 		c.book.wrong("a user is gone: %v: %v\n%s", p, a, strings.Join(p.trail, "\n"))
 	}
 }
@@ -168,6 +168,10 @@ func (c *client) moved(p *person, state string, a answer) {
 		return
 	}
 	to(func(p *person) *belief[string] { return &p.state }, state)(p, a, a.done())
+	if !a.done() {
+		p.state.doubt("TRASH") // the way from one state to another may lead there
+		p.state.doubt("DRAFT")
+	}
 	if state == "DELETED" {
 		to(func(p *person) *belief[bool] { return &p.account }, false)(p, a, a.done())
 	}
@@ -194,7 +198,7 @@ func (c *client) remove(ctx context.Context) {
 	c.gone(p, a)
 	p.note(a)
 	switch {
-	case a.done(), a.status == 404:
+	case a.done(), a.missing():
 		p.exists.set(false, a.began)
 		c.drop(p)
 	case !a.refused():

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -49,14 +50,25 @@ type answer struct {
 func (a answer) done() bool { return a.status >= 200 && a.status < 300 }
 
 // refused: it was not done, and will not be.
-func (a answer) refused() bool { return a.status >= 400 && a.status < 500 }
+func (a answer) refused() bool { return a.status >= 400 && a.status < 500 || a.missing() }
+
+// missingForm is how a 500 says that there is no such user, as is documented.
+var missingForm = regexp.MustCompile(`CRUD [A-Z]+ /users/:id responded with a 404`)
+
+// missing: there is no such user.
+func (a answer) missing() bool {
+	return a.status == http.StatusNotFound || a.status == http.StatusInternalServerError && missingForm.Match(a.body)
+}
 
 func (a answer) String() string {
-	body := a.body
-	if len(body) > 300 {
-		body = body[:300]
+	body, text := a.body, a.text
+	if len(body) > 250 {
+		body = body[:250]
 	}
-	return fmt.Sprintf("%s = %d %s", a.text, a.status, body)
+	if len(text) > 200 {
+		text = text[:200]
+	}
+	return fmt.Sprintf("%s = %d %s", text, a.status, body)
 }
 
 // into decodes an answer that was acknowledged; what is no such JSON is wrong.

@@ -25,7 +25,7 @@ type person struct {
 }
 
 // maxTrail is how many requests are kept of a person, for who looks into a problem.
-const maxTrail = 12
+const maxTrail = 6
 
 func (p *person) note(a answer) {
 	if len(p.trail) >= maxTrail {

@@ -181,13 +181,13 @@ type logWatch struct {
 
 	mu    sync.Mutex
 	part  []byte   // of a line that has not ended; guarded by mu, as all below
-	lines []string // the last ones that are warnings or worse, or no JSON
+	lines []string // the last ones that are warnings or worse, of no request
 	count int
 	file  *os.File // nil: nowhere
 }
 
 // lastLines is how many lines are kept.
-const lastLines = 40
+const lastLines = 8
 
 // Write implements [io.Writer].
 func (l *logWatch) Write(p []byte) (int, error) {
@@ -215,7 +215,7 @@ func (l *logWatch) line(line string) {
 			l.book.wrong("%s logs what is a user's or secret: %s", l.name, line)
 		}
 	}
-	if strings.Contains(line, `"level":30`) || strings.Contains(line, `"level":"INFO"`) {
+	if strings.Contains(line, `"level":30`) || strings.Contains(line, `"msg":"request completed"`) {
 		return
 	}
 	if l.lines = append(l.lines, line); len(l.lines) > lastLines {

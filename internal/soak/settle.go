@@ -17,14 +17,14 @@ const lookEvery = 500 * time.Millisecond
 // settle waits until nothing is open any more: no operation, no job, no timer of the past. The
 // error says what still is.
 func (w *world) settle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, w.o.settle)
-	defer cancel()
-	for {
+	for began := time.Now(); ; {
 		err := w.open(ctx)
-		if err == nil {
+		switch {
+		case err == nil:
 			return nil
-		}
-		if ctx.Err() != nil {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case time.Since(began) > w.o.settle:
 			return fmt.Errorf("world %s, not settled in %v: %w", w.name, w.o.settle, err)
 		}
 		wait(ctx, lookEvery)

@@ -218,7 +218,7 @@ func (w *world) disturb(ctx context.Context) error {
 	if len(w.upstreams) > 0 && w.o.faults > 0 {
 		outages.Go(func() { w.breakUpstreams(ctx) })
 	}
-	rng := rand.New(rand.NewPCG(w.o.seed, 17))
+	rng := rand.New(rand.NewPCG(w.o.seed, nameSeed(w.name)))
 	victim := w.replicas[len(w.replicas)-1]
 	if len(w.replicas) == 1 {
 		var half context.CancelFunc
