@@ -103,6 +103,8 @@ func (l *loginLimits) begin(ctx context.Context, username string, from netip.Add
 		select {
 		case <-ended:
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
 			return nil, errUnderWay
 		}
 	}
