@@ -17,10 +17,10 @@ const (
 	// writePiece is one piece of an answer: what a client has the write timeout for.
 	writePiece = 64 << 10
 	// maxArriving bounds the bytes of all headers that are still arriving.
-	maxArriving = 8 << 20
+	maxArriving = 2 << 20
 	// stuckTime is how long an answer may wait for its reader before the connection may be
 	// closed in favour of another.
-	stuckTime = time.Second
+	stuckTime = 10 * time.Millisecond
 )
 
 // connections is a listener that keeps no more than so many connections open. For one more
