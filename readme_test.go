@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -69,12 +70,57 @@ func TestReadmeWalk(t *testing.T) {
 	defer server.Close()
 	host := strings.TrimPrefix(server.URL, "http://")
 	walk := &readmeRun{ctx: t.Context(), service: service, env: os.Environ(), shown: map[string]string{"localhost:3000": host}}
-	commands, walked := consoleBlocks(readme(t)), make(chan error, 1)
+	before, _, after := accessSection(t)
+	commands, walked := consoleBlocks(before+after), make(chan error, 1)
 	go func() {
 		defer close(service.tasks)
 		walked <- walk.all(commands)
 	}()
 	service.run(t, map[string]string{"RANDOM_PWD_GEN": "true"})
+	if err := <-walked; err != nil {
+		t.Error(err)
+	}
+}
+
+// accessSection returns the README's section about keys, and what stands before and after it.
+func accessSection(t *testing.T) (before, section, after string) {
+	t.Helper()
+	before, rest, found := strings.Cut(readme(t), "### Access\n")
+	section, after, ended := strings.Cut(rest, "### Limits\n")
+	if !found || !ended {
+		t.Fatal("the README has no section about access")
+	}
+	return before, section, after
+}
+
+// TestReadmeAccess runs the commands of the section about keys against a service that has
+// some, as TestReadmeWalk does those of the others.
+func TestReadmeAccess(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("no curl here")
+	}
+	t.Parallel()
+	keys := filepath.Join(t.TempDir(), "keys-of-the-test")
+	service := newBubbled()
+	server := httptest.NewServer(service)
+	defer server.Close()
+	walk := &readmeRun{ctx: t.Context(), service: service, env: os.Environ(), shown: map[string]string{
+		"localhost:3000": strings.TrimPrefix(server.URL, "http://"), "api-keys": keys,
+	}}
+	_, section, _ := accessSection(t)
+	commands := consoleBlocks(section)
+	if len(commands) == 0 || !strings.HasSuffix(commands[0].line, "> api-keys") {
+		t.Fatalf("the first command is no key: %v", commands)
+	}
+	if err := walk.run(commands[0]); err != nil { // before the service starts
+		t.Fatal(err)
+	}
+	walked := make(chan error, 1)
+	go func() {
+		defer close(service.tasks)
+		walked <- walk.all(commands[1:])
+	}()
+	service.run(t, map[string]string{"API_KEYS_FILE": keys})
 	if err := <-walked; err != nil {
 		t.Error(err)
 	}
@@ -94,7 +140,9 @@ func (r *readmeRun) all(commands []command) error {
 		var err error
 		if pause, ok := strings.CutPrefix(c.line, "sleep "); ok {
 			err = r.sleep(pause)
-		} else if strings.Contains(c.line, "curl ") {
+		} else if strings.HasPrefix(c.line, "pkill -HUP") {
+			err = r.service.do(func(h *harness) { h.api.access.reload(r.ctx) })
+		} else if strings.Contains(c.line, "curl ") || strings.HasPrefix(c.line, "head ") {
 			err = r.run(c)
 		}
 		if err != nil {

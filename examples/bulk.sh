@@ -35,7 +35,7 @@ Exit status: 0 all rows became users who were mailed; 1 a step failed; 2 wrong u
 
 The service takes files of USER_IMPORT_MAX_BYTES (1 MiB by default), and sends
 AUTH0_BULK_CHANGE_PASSWORD_RATE_LIMIT_PER_SECOND mails a second (2). What else a request
-needs, such as an authorization header, goes into ~/.curlrc.
+needs, such as the header client-key with an API key, goes into ~/.curlrc.
 END
 }
 
