@@ -27,7 +27,7 @@ const (
 // it closes the one that has been without a complete request for longest: whose TLS
 // handshake, header or body is still arriving, or that is idle. When all have complete
 // requests it closes the one whose client has let its answer wait for longest, and when none
-// does, the new one. It is safe for use by several goroutines.
+// does for a second, the new one. It is safe for use by several goroutines.
 type connections struct {
 	net.Listener
 	limit        int
@@ -57,6 +57,9 @@ func (l *connections) Accept() (net.Conn, error) {
 		}
 		c := &connection{Conn: conn, of: l}
 		refused := l.admit(c)
+		for until := time.Now().Add(roomTime); refused == c && time.Now().Before(until); refused = l.admit(c) {
+			time.Sleep(stuckTime) // whoever comes next waits in the kernel
+		}
 		if refused != nil {
 			l.metrics.Refused(metrics.TooManyClients)
 			_ = refused.Conn.Close()
