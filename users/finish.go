@@ -16,11 +16,11 @@ import (
 func (s *Service) finishOrUndo(ctx context.Context, n note, certain bool) error {
 	switch n.Kind {
 	case noteCreate:
-		return s.undoCreation(ctx, n, creatingMark)
+		return s.undoCreation(ctx, n, creatingMark, certain)
 	case noteRegister:
-		return s.undoCreation(ctx, n, registeringMark)
+		return s.undoCreation(ctx, n, registeringMark, certain)
 	case noteActivate:
-		return s.undoCreation(ctx, n, activatingMark+n.Job+"|")
+		return s.undoCreation(ctx, n, activatingMark+n.Job+"|", certain)
 	case noteWithID:
 		return s.settleAdoption(ctx, n, certain)
 	case noteDelete:
@@ -34,7 +34,7 @@ func (s *Service) finishOrUndo(ctx context.Context, n note, certain bool) error 
 // undoCreation removes what a creation or registration made, unless it had come to
 // where the user and the account know each other: then it stands. The mark is changed
 // first, so that they cannot come to know each other while the account is removed.
-func (s *Service) undoCreation(ctx context.Context, n note, mark string) error {
+func (s *Service) undoCreation(ctx context.Context, n note, mark string, certain bool) error {
 	if err := s.unlink(ctx, []any{mark + n.Key}, undoingMark(mark)+n.Key); err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (s *Service) undoCreation(ctx context.Context, n note, mark string) error {
 	if err == nil {
 		switch user, err := s.findByAuthUserID(ctx, account.ID); {
 		case err == nil: // it stands
-			return s.completeCreation(ctx, n, user)
+			return s.completeCreation(ctx, n, user, certain)
 		case !errors.Is(err, crud.ErrNotFound):
 			return err
 		}
@@ -56,10 +56,15 @@ func (s *Service) undoCreation(ctx context.Context, n note, mark string) error {
 	return s.removeMarked(ctx, mark, n.Key)
 }
 
-// completeCreation has the rest done of a creation that stands: the roles and the timer.
-func (s *Service) completeCreation(ctx context.Context, n note, user crud.Document) error {
-	if !n.Roles && !n.Timer {
+// completeCreation has the rest done of a creation that stands: the roles and the timer. A
+// registration's note is the lock on its user: another one could not be made, so it is done at
+// once.
+func (s *Service) completeCreation(ctx context.Context, n note, user crud.Document, certain bool) error {
+	switch {
+	case !n.Roles && !n.Timer:
 		return nil
+	case n.subject() == text(user, "_id"):
+		return s.realign(ctx, n, certain)
 	}
 	return s.noteChange(ctx, user, n)
 }

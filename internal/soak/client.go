@@ -27,7 +27,6 @@ type client struct {
 	http   *http.Client
 	people []*person // alive ones, as far as is known
 	made   int
-	jobs   int // under way
 }
 
 func newClient(w *world, number int) *client {

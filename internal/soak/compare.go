@@ -39,29 +39,38 @@ func (w *world) compare(ctx context.Context) (*comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := openIn(ctx, store); err != nil {
+	young := time.Duration(0)
+	if w.db == nil {
+		young = lateness
+	}
+	if err := openIn(ctx, store, young, w.o.hasty); err != nil {
 		w.book.wrong("still open: %v", err)
 	}
 	c, err := w.gather(ctx, store)
 	if err != nil {
 		return nil, err
 	}
+	c.all()
+	return c, nil
+}
+
+// all compares.
+func (c *comparison) all() {
 	owners := map[string]string{}
 	for _, user := range c.users {
 		c.user(user, owners)
 	}
 	for id, account := range c.accounts {
-		if owners[id] == "" && !w.sown[id] {
-			w.book.wrong("an account has no user: %v", account)
+		if owners[id] == "" && !c.sown[id] {
+			c.book.wrong("an account has no user: %v", account)
 		}
 	}
 	for subject, roles := range c.granted {
 		if owners[subject] == "" {
-			w.book.wrong("roles are granted to %s, which is no user's account: %q", subject, roles)
+			c.book.wrong("roles are granted to %s, which is no user's account: %q", subject, roles)
 		}
 	}
 	c.people()
-	return c, nil
 }
 
 // gather reads all that is compared.

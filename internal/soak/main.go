@@ -71,8 +71,7 @@ type run struct {
 	o      options
 	out    io.Writer
 	worlds []*world
-	gauges []*gauge     // of the first copy of each world
-	plant  func(*world) // what a test does before the comparison
+	gauges []*gauge // of the first copy of each world
 	found  []*comparison
 }
 
@@ -137,7 +136,7 @@ func (r *run) settle(ctx context.Context) error {
 	for i, w := range r.worlds {
 		w.heal()
 		g.Go(func() {
-			if errs[i] = w.settle(ctx); errs[i] == nil {
+			if errs[i] = w.settle(ctx, r.out); errs[i] == nil {
 				errs[i] = w.loginsAllowed(ctx)
 			}
 		})
@@ -165,9 +164,6 @@ func (w *world) lastLines() string {
 func (r *run) compare(ctx context.Context, w *world) error {
 	for _, replica := range w.replicas {
 		replica.stop(ctx)
-	}
-	if r.plant != nil {
-		r.plant(w)
 	}
 	c, err := w.compare(ctx)
 	if err == nil {

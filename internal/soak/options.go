@@ -18,6 +18,7 @@ type options struct {
 	faults           float64
 	tolerance        float64
 	seed             uint64
+	hasty            bool
 	logLevel, logs   string
 
 	module string // where this module is
@@ -49,6 +50,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	set.Float64Var(&o.faults, "faults", 0.02, "part of the upstream calls that something happens to")
 	set.Float64Var(&o.tolerance, "tolerance", 0.1, "part of the memory after warm-up by which it may have grown at the end")
 	set.Uint64Var(&o.seed, "seed", 0, "of all chances; 0: any")
+	set.BoolVar(&o.hasty, "hasty", false, "do not wait until notes of what is settled are closed, which may take six minutes")
 	set.StringVar(&o.logLevel, "log-level", "info", "LOG_LEVEL of the service")
 	set.StringVar(&o.logs, "logs", "", "a folder for the logs of the service; unset: nowhere")
 	err := set.Parse(args)

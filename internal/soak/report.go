@@ -85,9 +85,7 @@ func (r *run) report() error {
 	different := 0
 	var titles []string
 	for i, w := range r.worlds {
-		var rows [][2]string
-		rows = r.rows(i, w)
-		for _, row := range rows {
+		for _, row := range r.rows(i, w) {
 			if i == 0 {
 				titles = append(titles, row[0])
 			}
