@@ -34,6 +34,7 @@ type config struct {
 	logLevel   slog.Level
 
 	access        accessConfig
+	hosts         []string // that requests may be for besides this machine's
 	http          httpConfig
 	exposeMetrics bool
 	drain         time.Duration // between SIGTERM and the end of serving
@@ -107,6 +108,7 @@ func loadConfig(lookup func(string) (string, bool)) (config, error) {
 		version:         cmp.Or(r.text("SERVICE_VERSION"), buildVersion()),
 		logLevel:        r.level("LOG_LEVEL"),
 		access:          r.access(),
+		hosts:           r.allowedHosts("ALLOWED_HOSTS"),
 		http:            r.http(),
 		exposeMetrics:   r.flag("EXPOSE_METRICS"),
 		drain:           time.Duration(r.number("DELAY_SHUTDOWN_SECONDS", 0, 3600)) * time.Second,

@@ -145,6 +145,7 @@ func open(ctx context.Context, cfg config, lookup func(string) (string, bool), l
 	}
 	n.store, n.provider, n.grants, n.timers = s.store, provider, grants, timers
 	s.api = newAPI(cfg, n, log)
+	s.api.browsers = newBrowsers(cfg, n.metrics)
 	if err := errors.Join(s.api.users.Recover(ctx), s.api.jobs.Recover(ctx)); err != nil {
 		if s.store.embedded != nil {
 			return nil, fmt.Errorf("read what an earlier run left open: %w", err)

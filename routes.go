@@ -20,6 +20,7 @@ type api struct {
 	neighbours
 	log          *slog.Logger
 	access       *access
+	browsers     *browsers // nil: they need not be kept away
 	bounds       *bounds
 	users        *users.Service
 	enrichment   *enrichment // nil: GET /users/ is the store's own answer
@@ -170,7 +171,7 @@ func (a *api) handler() http.Handler {
 			mux.Handle(a.prefix+linked+"/{$}", below)
 		}
 	}
-	return a.leaving(a.access.recognized(a.identify(a.logged(jsonErrors(mux)))))
+	return a.leaving(a.access.recognized(a.identify(a.logged(a.browsers.without(jsonErrors(mux))))))
 }
 
 // frontendOf returns the provider's pages, those of a wrapped provider too.

@@ -131,6 +131,7 @@ func (m *Metrics) Waited(limiter string, took time.Duration) {
 const (
 	Overloaded     = "overloaded"      // too many requests at once
 	NoKey          = "key"             // no API key, or a wrong one
+	ForeignPage    = "foreign_page"    // made by a browser for a page of others
 	AccountLimited = "account_limited" // too many failed logins of an account
 	AddressLimited = "address_limited" // too many failed logins of an address
 	TooManyClients = "connections"     // a connection that was closed to make room for another
