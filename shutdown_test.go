@@ -70,6 +70,13 @@ func (s *running) await(message string) map[string]any {
 	return nil
 }
 
+// drains sends SIGTERM and waits until it has been heard; it returns the delay in the log.
+func (s *running) drains() any {
+	s.t.Helper()
+	s.signals <- syscall.SIGTERM
+	return s.await("not ready any more, stopping soon")["delay"]
+}
+
 // end waits for the end of the service, which has to be a good one.
 func (s *running) end() {
 	s.t.Helper()
@@ -107,8 +114,7 @@ func TestServesOnWhileItIsAboutToStop(t *testing.T) {
 	if status, _, answer := s.ask("GET", "/-/ready", ""); status != 200 {
 		t.Errorf("ready = %d %s", status, answer)
 	}
-	s.signals <- syscall.SIGTERM
-	if got := s.await("not ready any more, stopping soon")["delay"]; got != "1h0m0s" {
+	if got := s.drains(); got != "1h0m0s" {
 		t.Errorf("the log has the delay %v", got)
 	}
 	status, leaves, answer := s.ask("GET", "/-/ready", "")
