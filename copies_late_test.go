@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -405,7 +404,7 @@ func TestFirstTryComesLate(t *testing.T) {
 		var armed atomic.Bool
 		var late sync.WaitGroup
 		c := &copies{toStore: func(_ int, next http.RoundTripper) http.RoundTripper {
-			return upstream.NewNetwork(upstream.NetworkConfig{Service: crud.Service, Timeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler), Base: lateStore{next, &armed, &late}})
+			return upstream.NewNetwork(upstream.NetworkConfig{Service: crud.Service, Timeout: 10 * time.Second, Log: testLog(t), Base: lateStore{next, &armed, &late}})
 		}}
 		c.start(t, 1, 1)
 		defer c.close()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -139,7 +138,7 @@ func (c *copies) start(t *testing.T, n int, seed uint64) {
 	c.store = &crudtest.Server{Store: db, Latency: func(string) time.Duration { return chance.latency() }}
 	c.store.ListenInMemory()
 	t.Cleanup(func() { c.store.Close() })
-	provider, err := providers.Open(t.Context(), "fake", providers.Settings{Getenv: func(string) string { return "" }, Log: slog.New(slog.DiscardHandler), Local: beside})
+	provider, err := providers.Open(t.Context(), "fake", providers.Settings{Getenv: func(string) string { return "" }, Log: testLog(t), Local: beside})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +182,7 @@ func (c *copies) join(provider providers.Provider, dead *atomic.Bool) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	log := slog.New(slog.NewTextHandler(c.t.Output(), nil)).With("copy", i)
+	log := testLog(c.t).With("copy", i)
 	m := &member{dead: dead, harness: &harness{t: c.t, client: c.client, provider: c.provider, seen: c.seen}}
 	n := neighbours{store: s, provider: provider}
 	if c.neighbours != nil {

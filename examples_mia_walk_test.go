@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -63,7 +62,7 @@ func platformOverNetwork(t *testing.T, env platformEnvironment) *harness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := embedded.Open(t.Context(), embedded.Config{Path: ":memory:", Collections: append(defs, fake.Collections()...), Log: slog.New(slog.DiscardHandler)})
+	db, err := embedded.Open(t.Context(), embedded.Config{Path: ":memory:", Collections: append(defs, fake.Collections()...), Log: testLog(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +84,7 @@ func platformOverNetwork(t *testing.T, env platformEnvironment) *harness {
 	if _, err := s.groups.InsertAll(t.Context(), platformGroups(t)); err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	log := testLog(t)
 	h := &harness{t: t, plan: faults.NewPlan(), client: s.client, seen: newPlaceholders()}
 	settings := h.authClient()
 	settings.Getenv, settings.Log, settings.Timeout = getenv(environment(vars)), log, cfg.upstreamTimeout

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -36,7 +35,7 @@ func newTimedCopies(t *testing.T, seed uint64, rond *rondtest.Rond) *timedCopies
 		c.calls[r.URL.Path] = append(c.calls[r.URL.Path], i)
 	}
 	c.neighbours = func(cfg config, n *neighbours) {
-		log := slog.New(slog.NewTextHandler(t.Output(), nil))
+		log := testLog(t)
 		cfg.timers = timerConfig{embedded: true, callback: "http://user-manager", secret: secret.New(testSecret)}
 		timers, err := embeddedTimers(cfg, n.store.client.Collection("/timers"), false, crud.InProcess, log, upstream.Observer{})
 		if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,7 +24,7 @@ import (
 func TestDatesOfOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // in 2000
-		log := slog.New(slog.NewTextHandler(t.Output(), nil))
+		log := testLog(t)
 		collection := embedded.Users("/users")
 		for i, field := range collection.Fields {
 			if field.Name == "expirationDate" {

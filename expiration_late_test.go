@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -23,7 +22,7 @@ func (c *copies) withTimerService() *timertest.Service {
 	service := timertest.New(timertest.Config{})
 	c.neighbours = func(cfg config, n *neighbours) {
 		cfg.timers = timerConfig{url: "http://timer", callback: "http://user-manager", secret: secret.New(testSecret)}
-		timers, err := networkTimers(cfg, crud.InProcess(service), slog.New(slog.DiscardHandler), upstream.Observer{})
+		timers, err := networkTimers(cfg, crud.InProcess(service), testLog(c.t), upstream.Observer{})
 		if err != nil {
 			c.t.Fatal(err)
 		}

@@ -72,7 +72,7 @@ func remoteHarness(t *testing.T, env map[string]string) (*harness, *remoteStore)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := openStore(t.Context(), cfg, slog.New(slog.DiscardHandler), upstream.Observer{})
+	s, err := openStore(t.Context(), cfg, testLog(t), upstream.Observer{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,12 +83,12 @@ func remoteHarness(t *testing.T, env map[string]string) (*harness, *remoteStore)
 	if _, err := s.groups.InsertAll(t.Context(), groups); err != nil {
 		t.Fatal(err)
 	}
-	provider, err := providers.Open(t.Context(), cfg.provider, providers.Settings{Getenv: getenv(environment(vars)), Log: slog.New(slog.DiscardHandler)})
+	provider, err := providers.Open(t.Context(), cfg.provider, providers.Settings{Getenv: getenv(environment(vars)), Log: testLog(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { provider.(io.Closer).Close() })
-	h := &harness{t: t, client: s.client, provider: provider, seen: newPlaceholders(), api: newAPI(cfg, neighbours{store: s, provider: provider}, slog.New(slog.DiscardHandler))}
+	h := &harness{t: t, client: s.client, provider: provider, seen: newPlaceholders(), api: newAPI(cfg, neighbours{store: s, provider: provider}, testLog(t))}
 	h.handler = h.api.handler()
 	remote.took()
 	return h, remote
@@ -187,7 +187,7 @@ func TestStoreThatIsGone(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		way := &switched{next: crud.InProcess(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "[]") }))}
-		log := slog.New(slog.DiscardHandler)
+		log := testLog(t)
 		s, err := openNetwork(cfg, way, log, upstream.Observer{})
 		if err != nil {
 			t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 
 	"user-manager/apidoc/conform"
 	"user-manager/crud"
+	"user-manager/internal/logtest"
 	"user-manager/metrics"
 	"user-manager/providers"
 	"user-manager/providers/auth0/auth0test"
@@ -77,7 +78,7 @@ func newHarnessWith(t *testing.T, env map[string]string, wrap func(providers.Pro
 func (h *harness) open(vars map[string]string, cfg config, settings providers.Settings, wrap func(providers.Provider, *faults.Plan) providers.Provider) *harness {
 	t := h.t
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	log := testLog(t)
 	h.counts = metrics.New("test")
 	db := openCollections(t, cfg)
 	clean, err := newStore(cfg, "http://embedded", crud.InProcess(db))
@@ -151,6 +152,10 @@ func (h *harness) others(cfg config, log *slog.Logger, o upstream.Observer) (*gr
 	return grants, timers
 }
 
+// testLog is the service's own log, of all that it can say. t fails if that has what no log
+// may have.
+func testLog(t testing.TB) *slog.Logger { return newLog(logtest.For(t), levelTrace) }
+
 // A reply is an answer of the service, its body with placeholders.
 type reply struct {
 	status int
@@ -172,6 +177,7 @@ func (h *harness) callContext(ctx context.Context, method, path, body string, he
 		sent = strings.NewReader(h.seen.fill(body))
 	}
 	r := httptest.NewRequestWithContext(ctx, method, h.seen.fill(path), sent)
+	r.Host = "localhost"
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
@@ -179,8 +185,14 @@ func (h *harness) callContext(ctx context.Context, method, path, body string, he
 		name, value, _ := strings.Cut(line, ": ")
 		r.Header.Set(name, h.seen.fill(value))
 	}
+	search := logtest.For(h.t)
+	search.Header(r.Header)
+	search.Body(h.seen.fill(body))
+	search.Secret(r.RemoteAddr)
 	w := httptest.NewRecorder()
 	h.handler.ServeHTTP(w, r)
+	search.Header(w.Header())
+	search.Body(w.Body.String())
 	return reply{w.Code, w.Header(), h.seen.hide(w.Body.String())}
 }
 

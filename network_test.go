@@ -2,7 +2,6 @@ package main
 
 import (
 	"flag"
-	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
@@ -96,7 +95,7 @@ func openRemote(t testing.TB, cfg config, s *crudtest.Server) *store {
 		t.Cleanup(pipes.CloseIdleConnections)
 		base = pipes
 	}
-	opened, err := openNetwork(cfg, base, slog.New(slog.NewTextHandler(t.Output(), nil)), upstream.Observer{})
+	opened, err := openNetwork(cfg, base, testLog(t), upstream.Observer{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +137,7 @@ func openCollections(t testing.TB, cfg config) *embedded.Store {
 func openStoreOf(t testing.TB, cfg config) (*embedded.Store, error) {
 	return embedded.Open(t.Context(), embedded.Config{
 		Path: cfg.store.path, Collections: storeCollections(cfg.store), UserIDHeader: cfg.forwarding.UserIDKey,
-		MaxLimit: *maxLimit, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		MaxLimit: *maxLimit, Log: testLog(t),
 	})
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,7 +20,7 @@ func (c *copies) withRond() *rondtest.Rond {
 	stand := rondtest.New(rondtest.Config{})
 	c.neighbours = func(cfg config, n *neighbours) {
 		cfg.rond = rondConfig{url: "http://rond"}
-		grants, err := openGrants(cfg, crud.InProcess(stand), slog.New(slog.DiscardHandler), upstream.Observer{})
+		grants, err := openGrants(cfg, crud.InProcess(stand), testLog(c.t), upstream.Observer{})
 		if err != nil {
 			c.t.Fatal(err)
 		}

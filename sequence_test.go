@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -55,7 +54,7 @@ func (h *harness) restartWith(vars map[string]string) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
+	log := testLog(h.t)
 	n := neighbours{store: h.api.store, provider: h.provider}
 	n.grants, n.timers = h.others(cfg, log, upstream.Observer{})
 	h.api = newAPI(cfg, n, log)

@@ -160,7 +160,7 @@ func TestCheckUpOfNeighbours(t *testing.T) {
 		way := &switched{next: crud.InProcess(h.rond)}
 		way.cut.Store(true)
 		cfg := config{upstreamTimeout: time.Second, rond: rondConfig{url: "http://rond"}}
-		grants, err := openGrants(cfg, way, slog.New(slog.DiscardHandler), upstream.Observer{})
+		grants, err := openGrants(cfg, way, testLog(t), upstream.Observer{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +195,7 @@ func TestRunBlocksWhoExpiredMeanwhile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		service, err := open(t.Context(), cfg, environment(env), slog.New(slog.DiscardHandler))
+		service, err := open(t.Context(), cfg, environment(env), testLog(t))
 		if err != nil {
 			t.Fatal(err)
 		}

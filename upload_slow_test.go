@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -78,7 +77,7 @@ func serveUntil(t *testing.T, ctx context.Context, stop func(), h http.Handler) 
 	s.client = &http.Client{Transport: transport}
 	ended := make(chan error, 1)
 	go func() {
-		ended <- server{httpConfig: standardHTTP, log: slog.New(slog.DiscardHandler)}.serve(ctx, s.listener, h)
+		ended <- server{httpConfig: standardHTTP, log: testLog(t)}.serve(ctx, s.listener, h)
 	}()
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()

@@ -46,13 +46,23 @@ var (
 // gatherer has all counts, those of the sources as asked for a scrape with the given context.
 func (m *Metrics) gatherer(ctx context.Context) prometheus.Gatherer {
 	now := prometheus.NewRegistry()
-	now.MustRegister(prometheus.CollectorFunc(func(to chan<- prometheus.Metric) {
+	now.MustRegister(asked(func(to chan<- prometheus.Metric) {
 		ctx, cancel := context.WithTimeout(ctx, scrapeTime)
 		defer cancel()
 		m.sources.collect(ctx, to)
 	}))
 	return prometheus.Gatherers{m.registry, now}
 }
+
+// asked is a [prometheus.Collector] that does not say beforehand what it has: to find out,
+// [prometheus.CollectorFunc] would ask everything twice.
+type asked func(chan<- prometheus.Metric)
+
+// Describe implements [prometheus.Collector].
+func (asked) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements [prometheus.Collector].
+func (a asked) Collect(to chan<- prometheus.Metric) { a(to) }
 
 func (s Sources) collect(ctx context.Context, to chan<- prometheus.Metric) {
 	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
