@@ -57,7 +57,6 @@ func (a *api) answer(h handler, maxBody int64) http.Handler {
 		case err == nil:
 			return
 		case errors.Is(err, http.ErrAbortHandler): // what came so far must not pass for all
-			blameOn(w, err)
 			panic(http.ErrAbortHandler)
 		}
 		blameOn(w, err)

@@ -6,21 +6,13 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 // printable returns text in at most so many bytes and without what moves a cursor, turns the
 // direction of writing or ends a line, wherever it is looked at.
 func printable(text string, most int) string {
 	if len(text) > most {
-		text = text[:most]
-		for len(text) > 0 && !utf8.RuneStart(text[len(text)-1]) {
-			text = text[:len(text)-1]
-		}
-		if last, size := utf8.DecodeLastRuneInString(text); last == utf8.RuneError && size <= 1 && len(text) > 0 {
-			text = text[:len(text)-1] // the beginning of a character
-		}
-		text += "…"
+		text = strings.ToValidUTF8(text[:most], "") + "…" // without half a character
 	}
 	if isPlain(text) {
 		return text
