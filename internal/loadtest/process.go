@@ -33,7 +33,7 @@ func service(path string, o options, d dialect) program {
 	return program{"user-manager " + d.(ours).path, path, d, func(ctx context.Context, path, port, dir string) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, path)
 		cmd.Env = append(proc.Environment(),
-			"HTTP_HOST=127.0.0.1", "HTTP_PORT="+port, "LOG_LEVEL=error",
+			"HTTP_HOST=127.0.0.1", "HTTP_PORT="+port, "LOG_LEVEL=error", "DELAY_SHUTDOWN_SECONDS=0",
 			"EMBEDDED_PATH="+filepath.Join(dir, "users.db"), "EMBEDDED_SYNC="+o.sync)
 		return cmd
 	}}
