@@ -92,6 +92,9 @@ func printHelp(to io.Writer) error {
 			entry(&text, name, unmarked(s.meaning))
 		}
 	}
+	text.WriteString("\nOf Go and the system\n\n")
+	entry(&text, "GOMEMLIMIT", "memory beyond which more is done to free some; 90 % of the limit that there is, such as 57MiB of 64 MiB")
+	entry(&text, "TMPDIR=/tmp", "folder in which a CSV file waits whose options come after it")
 	_, err := io.WriteString(to, text.String())
 	return err
 }

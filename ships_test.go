@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -246,6 +247,40 @@ func TestDockerfile(t *testing.T) {
 	released := regexp.MustCompile(`GO_VERSION: ([0-9.]+)\n`).FindStringSubmatch(text(t, ".github/workflows/release.yml"))
 	if built == nil || released == nil || built[1] != released[1] {
 		t.Errorf("the image is built with Go %q, the archives with %q", built, released)
+	}
+}
+
+// TestDockerignore: all that the service is built of is there for the image.
+func TestDockerignore(t *testing.T) {
+	t.Parallel()
+	const list = `{{if not .Standard}}{{$p := .ImportPath}}{{range .GoFiles}}{{$p}}/{{.}}{{"\n"}}{{end}}{{range .EmbedFiles}}{{$p}}/{{.}}{{"\n"}}{{end}}{{end}}`
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", list, ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	needed := []string{"go.mod", "go.sum", ".ci/build", ".ci/image-root"}
+	for line := range strings.Lines(string(out)) {
+		if name, ours := strings.CutPrefix(strings.TrimSpace(line), "user-manager/"); ours {
+			needed = append(needed, name)
+		}
+	}
+	if len(needed) < 100 {
+		t.Fatalf("the service is built of %d files alone", len(needed))
+	}
+	for pattern := range strings.Lines(text(t, ".dockerignore")) {
+		pattern = strings.TrimSpace(pattern)
+		anywhere := strings.HasPrefix(pattern, "**/")
+		for _, name := range needed {
+			parts := strings.Split(name, "/")
+			if !anywhere {
+				parts = parts[:1]
+			}
+			for _, part := range parts {
+				if leftOut, _ := path.Match(strings.TrimPrefix(pattern, "**/"), part); leftOut {
+					t.Errorf("%q leaves out %s", pattern, name)
+				}
+			}
+		}
 	}
 }
 
