@@ -21,7 +21,7 @@ type comparison struct {
 	timers   map[string]crud.Document
 	granted  map[string][]string // roles by account; nil: there is no Rönd
 
-	keptNotes int // of activations, which stay for hours where the provider imports
+	noted map[string]bool // users of notes that are open still: nobody is let in meanwhile
 }
 
 // compare opens the store, beside the service, and holds every user against its account and
@@ -75,7 +75,7 @@ func (c *comparison) all() {
 
 // gather reads all that is compared.
 func (w *world) gather(ctx context.Context, store *crud.Client) (*comparison, error) {
-	c := &comparison{world: w, now: time.Now(), timers: map[string]crud.Document{}}
+	c := &comparison{world: w, now: time.Now(), timers: map[string]crud.Document{}, noted: map[string]bool{}}
 	var err error
 	if c.accounts, err = w.accounts(ctx, store); err != nil {
 		return nil, err
@@ -92,9 +92,7 @@ func (w *world) gather(ctx context.Context, store *crud.Client) (*comparison, er
 	}
 	notes, err := everything(ctx, store, "/journal")
 	for _, note := range notes {
-		if text(note, "kind") == "activate" {
-			c.keptNotes++
-		}
+		c.noted[text(note, "userId")] = true
 	}
 	if w.rond != nil {
 		c.granted = map[string][]string{}
@@ -146,7 +144,7 @@ func (c *comparison) user(user crud.Document, owners map[string]string) {
 	if text(user, "email") != text(account, "email") || text(user, "username") != text(account, "username") {
 		wrong("another address or name")
 	}
-	if blocked := user["blocked"] == true || state != crud.Public; blocked != (account["blocked"] == true) {
+	if blocked := user["blocked"] == true || state != crud.Public; blocked != (account["blocked"] == true) && (blocked || !c.noted[text(user, "_id")]) {
 		wrong("the account is blocked: %v, and should be %v", account["blocked"] == true, blocked)
 	}
 	if c.granted == nil {
