@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"user-manager/internal/logtest"
 )
 
 // A process is the built service, running.
@@ -83,7 +85,7 @@ func launch(t *testing.T, binary string, env ...string) *process {
 		_ = p.cmd.Wait()
 		t.Fatalf("the service does not listen: %s", p.out)
 	}
-	go io.Copy(io.Discard, stdout) // ends with the process
+	go logtest.For(t).Lines(stdout) // ends with the process
 	return p
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"user-manager/internal/logtest"
 	"user-manager/upstream"
 )
 
@@ -148,7 +148,7 @@ func TestListThatBreaksOff(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	}))
 	defer server.Close()
-	client, err := New(server.URL, Network(nil, 1, time.Minute, slog.New(slog.DiscardHandler), upstream.Observer{}), time.Minute)
+	client, err := New(server.URL, Network(nil, 1, time.Minute, logtest.Logger(t), upstream.Observer{}), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func TestWhichWritesAreMadeAgain(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				store := &canned{err: io.ErrUnexpectedEOF}
-				network := upstream.NewNetwork(upstream.NetworkConfig{Service: Service, Timeout: time.Minute, Log: slog.New(slog.DiscardHandler), Base: store})
+				network := upstream.NewNetwork(upstream.NetworkConfig{Service: Service, Timeout: time.Minute, Log: logtest.Logger(t), Base: store})
 				if err := test.do(t.Context(), usersOn(t, network)); !errors.Is(err, io.ErrUnexpectedEOF) {
 					t.Errorf("error %v", err)
 				}

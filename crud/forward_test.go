@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"user-manager/internal/logtest"
 	"user-manager/upstream"
 )
 
@@ -27,7 +27,7 @@ func forwarding(t *testing.T, store http.HandlerFunc) (url string, failed *atomi
 	t.Helper()
 	behind := httptest.NewServer(store)
 	t.Cleanup(behind.Close)
-	client, err := New(behind.URL, Network(nil, 4, time.Minute, slog.New(slog.DiscardHandler), upstream.Observer{}), time.Minute)
+	client, err := New(behind.URL, Network(nil, 4, time.Minute, logtest.Logger(t), upstream.Observer{}), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestForwardTriesAgain(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				store := &played{test.turns}
-				network := upstream.NewNetwork(upstream.NetworkConfig{Service: Service, Timeout: time.Minute, Log: slog.New(slog.DiscardHandler), Base: store})
+				network := upstream.NewNetwork(upstream.NetworkConfig{Service: Service, Timeout: time.Minute, Log: logtest.Logger(t), Base: store})
 				w := httptest.NewRecorder()
 				err := usersOn(t, network).Forward(w, httptest.NewRequestWithContext(t.Context(), test.method, "/", nil), "/")
 				got := w.Code
@@ -222,7 +222,7 @@ func (slowStore) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestForwardToAStoreThatIsGone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		network := upstream.NewNetwork(upstream.NetworkConfig{Service: Service, Timeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler), Base: slowStore{}})
+		network := upstream.NewNetwork(upstream.NetworkConfig{Service: Service, Timeout: 10 * time.Second, Log: logtest.Logger(t), Base: slowStore{}})
 		users := usersOn(t, network)
 		forward := func(ctx context.Context) error {
 			return users.Forward(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/", nil), "/")

@@ -3,7 +3,6 @@ package crud_test
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"user-manager/crud"
 	"user-manager/crud/embedded"
+	"user-manager/internal/logtest"
 	"user-manager/upstream"
 )
 
@@ -36,7 +36,7 @@ func (c *counted) RoundTrip(r *http.Request) (*http.Response, error) {
 // and their ids.
 func storeOf(t *testing.T, n, page int) (crud.Collection, *counted, []string) {
 	t.Helper()
-	db, err := embedded.Open(t.Context(), embedded.Config{Path: ":memory:", MaxLimit: page, Log: slog.New(slog.DiscardHandler),
+	db, err := embedded.Open(t.Context(), embedded.Config{Path: ":memory:", MaxLimit: page, Log: logtest.Logger(t),
 		Collections: []embedded.Definition{embedded.Users("/users")}})
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"sync"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"user-manager/crud"
 	"user-manager/crud/crudtest"
 	"user-manager/crud/embedded"
+	"user-manager/internal/logtest"
 	"user-manager/jobs"
 	"user-manager/upstream/faults"
 )
@@ -45,7 +45,7 @@ func newWorld(t testing.TB, path string) *world {
 		return w
 	}
 	db, err := embedded.Open(t.Context(), embedded.Config{
-		Path: path, Sync: "normal", Collections: []embedded.Definition{definition()}, Log: slog.New(slog.DiscardHandler),
+		Path: path, Sync: "normal", Collections: []embedded.Definition{definition()}, Log: logtest.Logger(t),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func onStore(t *testing.T, test func(t *testing.T, w *world)) {
 // queue makes a queue; what cfg leaves open is set for tests.
 func (w *world) queue(cfg jobs.Config) *jobs.Queue {
 	cfg.Collection = w.docs
-	cfg.Log = slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelError + 1}))
+	cfg.Log = logtest.Logger(w.t)
 	if cfg.Concurrency == 0 {
 		cfg.Concurrency = 2
 	}

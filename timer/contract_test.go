@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 
 	"user-manager/crud"
 	store "user-manager/crud/embedded"
+	"user-manager/internal/logtest"
 	"user-manager/timer"
 	"user-manager/timer/embedded"
 	"user-manager/timer/timertest"
@@ -74,7 +74,7 @@ func onBoth(t *testing.T, test func(t *testing.T, s service)) {
 
 func embeddedService(t *testing.T) service {
 	db, err := store.Open(t.Context(), store.Config{
-		Path: ":memory:", Sync: "normal", Collections: []store.Definition{store.Timers("/timers")}, Log: slog.New(slog.DiscardHandler),
+		Path: ":memory:", Sync: "normal", Collections: []store.Definition{store.Timers("/timers")}, Log: logtest.Logger(t),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +83,7 @@ func embeddedService(t *testing.T) service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := embedded.New(embedded.Config{Timers: client.Collection("/timers"), StoreIsOurs: true, Log: slog.New(slog.DiscardHandler)})
+	s := embedded.New(embedded.Config{Timers: client.Collection("/timers"), StoreIsOurs: true, Log: logtest.Logger(t)})
 	ctx, stop := context.WithCancel(t.Context())
 	to := &callee{}
 	var running sync.WaitGroup

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"user-manager/internal/logtest"
 	"user-manager/secret"
 	"user-manager/timer"
 	"user-manager/upstream"
@@ -287,7 +287,7 @@ func TestOverTheNetwork(t *testing.T) {
 					plan, service := faults.NewPlan(), &recorder{body: `{"expirationId":"1"}`}
 					plan.Arm(1, fault)
 					cfg := config(nil)
-					cfg.Transport = timer.Network(planned{plan, service}, 2, cfg.Timeout, slog.New(slog.DiscardHandler), upstream.Observer{})
+					cfg.Transport = timer.Network(planned{plan, service}, 2, cfg.Timeout, logtest.Logger(t), upstream.Observer{})
 					ctx, doubt := upstream.WithDoubt(t.Context())
 					if err := call(ctx, newClient(t, cfg)); err != nil || doubt.Raised() || len(plan.Calls()) != 2 {
 						t.Errorf("error %v, doubt %v, after %d calls; want none after 2", err, doubt.Raised(), len(plan.Calls()))

@@ -3,7 +3,6 @@ package embedded
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -11,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"user-manager/internal/logtest"
 )
 
 // clock is a time that a test moves.
@@ -22,7 +23,7 @@ func (c *clock) add(by time.Duration) { c.now.Add(int64(by / time.Second)) }
 // damagedStore is a file in which pages of a table are overwritten.
 func damagedStore(t *testing.T) Config {
 	t.Helper()
-	cfg := Config{Path: filepath.Join(t.TempDir(), "store.db"), Log: slog.New(slog.DiscardHandler), Collections: []Definition{Users("/users")}}
+	cfg := Config{Path: filepath.Join(t.TempDir(), "store.db"), Log: logtest.Logger(t), Collections: []Definition{Users("/users")}}
 	s := openStore(t, cfg)
 	for range 40 {
 		insertID(t, s, "/users/", `{"userGroup":"g","text":"`+strings.Repeat("x", 5000)+`"}`)

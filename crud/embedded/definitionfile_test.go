@@ -3,13 +3,14 @@ package embedded
 import (
 	"encoding/json"
 	"flag"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"user-manager/internal/logtest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -42,7 +43,7 @@ func TestLoadDefinitions(t *testing.T) {
 	}
 	golden(t, "testdata/definitions/good.golden", string(text)+"\n")
 
-	s := openStore(t, Config{Path: ":memory:", Log: slog.New(slog.DiscardHandler), Collections: defs})
+	s := openStore(t, Config{Path: ":memory:", Log: logtest.Logger(t), Collections: defs})
 	for name, c := range map[string]struct {
 		path, body string
 		status     int

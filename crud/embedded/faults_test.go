@@ -4,13 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+
+	"user-manager/internal/logtest"
 )
 
 // pragma runs a pragma on the writer's connection.
@@ -37,7 +38,7 @@ func pragmaValue(t *testing.T, s *Store, text string) (value any) {
 }
 
 func TestNoSpaceLeft(t *testing.T) {
-	s := openStore(t, Config{Path: filepath.Join(t.TempDir(), "store.db"), Log: slog.New(slog.DiscardHandler), Collections: []Definition{Users("/users")}})
+	s := openStore(t, Config{Path: filepath.Join(t.TempDir(), "store.db"), Log: logtest.Logger(t), Collections: []Definition{Users("/users")}})
 	insertID(t, s, "/users/", `{"userGroup":"before"}`)
 	pragma(t, s, "PRAGMA max_page_count = 1") // the present size is the least it can be
 	large := fmt.Sprintf(`{"userGroup":"large","x":%q}`, strings.Repeat("x", 100_000))
@@ -57,7 +58,7 @@ func TestNoSpaceLeft(t *testing.T) {
 }
 
 func TestReadOnlyDatabase(t *testing.T) {
-	s := openStore(t, Config{Path: filepath.Join(t.TempDir(), "store.db"), Log: slog.New(slog.DiscardHandler), Collections: []Definition{Users("/users")}})
+	s := openStore(t, Config{Path: filepath.Join(t.TempDir(), "store.db"), Log: logtest.Logger(t), Collections: []Definition{Users("/users")}})
 	pragma(t, s, "PRAGMA query_only = 1")
 	status, answer := do(t, s, "POST", "/users/", `{"userGroup":"a"}`)
 	if status != http.StatusInternalServerError || !strings.Contains(answer, "cannot be written") {
@@ -72,7 +73,7 @@ func TestReadOnlyDatabase(t *testing.T) {
 // there, and of the rest nothing is half there.
 func TestGivenUpWritesAreWholeOrNot(t *testing.T) {
 	everywhere(t, func(t *testing.T, s *Store) {
-		s.cfg.Log = slog.New(slog.DiscardHandler)
+		s.cfg.Log = logtest.Logger(t)
 		var mu sync.Mutex
 		answered := map[string]bool{}
 		inParallel(32, func(w int) {

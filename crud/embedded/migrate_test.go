@@ -3,7 +3,6 @@ package embedded
 import (
 	"database/sql"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"user-manager/crud/document"
+	"user-manager/internal/logtest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -107,7 +107,7 @@ func TestMigration(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "store.db")
 			reopen := func(def Definition) *Store {
-				s, err := Open(t.Context(), Config{Path: path, Log: slog.New(slog.DiscardHandler), Collections: []Definition{def}})
+				s, err := Open(t.Context(), Config{Path: path, Log: logtest.Logger(t), Collections: []Definition{def}})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -139,7 +139,7 @@ func TestMigration(t *testing.T) {
 func TestMixedValues(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	reopen := func(def Definition) (s *Store, column string) {
-		s = openStore(t, Config{Path: path, Log: slog.New(slog.DiscardHandler), Collections: []Definition{def}})
+		s = openStore(t, Config{Path: path, Log: logtest.Logger(t), Collections: []Definition{def}})
 		return s, s.collections["/things"].byPath["tags"].kind
 	}
 	array := things(index("tags", false, "tags"))
@@ -236,7 +236,7 @@ func TestOpenIsFast(t *testing.T) {
 func TestOpenCollectionBecomesFixed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	open := func(defs ...Definition) *Store {
-		s, err := Open(t.Context(), Config{Path: path, Log: slog.New(slog.DiscardHandler), Collections: defs})
+		s, err := Open(t.Context(), Config{Path: path, Log: logtest.Logger(t), Collections: defs})
 		if err != nil {
 			t.Fatal(err)
 		}

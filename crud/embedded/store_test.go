@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -16,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"user-manager/internal/logtest"
 )
 
 // do sends a JSON request and gives status and body.
@@ -178,7 +179,7 @@ func TestPublicHidesInternalCollections(t *testing.T) {
 
 func TestReopen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
-	cfg := Config{Path: path, Log: slog.New(slog.DiscardHandler), Collections: []Definition{Users("/users")}}
+	cfg := Config{Path: path, Log: logtest.Logger(t), Collections: []Definition{Users("/users")}}
 	first, err := Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

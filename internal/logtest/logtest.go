@@ -3,10 +3,12 @@
 package logtest
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"regexp"
 	"slices"
 	"strings"
@@ -69,6 +71,23 @@ func (s *Search) Write(line []byte) (int, error) {
 		return s.out.Write(line)
 	}
 	return len(line), nil
+}
+
+// Logger returns a log of all levels that t's search takes.
+func Logger(t testing.TB) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(For(t), &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// Lines searches the lines of another process, to their end.
+func (s *Search) Lines(from io.Reader) {
+	for lines := bufio.NewScanner(from); lines.Scan(); {
+		line := append(lines.Bytes(), '\n')
+		s.mu.Lock()
+		s.look(line)
+		s.keep(line)
+		s.mu.Unlock()
+	}
+	_, _ = io.Copy(io.Discard, from) // behind a line that is too long: the process must not wait
 }
 
 var (

@@ -1,12 +1,12 @@
 package auth0
 
 import (
-	"log/slog"
 	"net/http"
 	"testing"
 	"time"
 
 	"user-manager/crud"
+	"user-manager/internal/logtest"
 	"user-manager/providers"
 	"user-manager/providers/auth0/auth0test"
 	"user-manager/providers/providertest"
@@ -32,7 +32,7 @@ func environment(more map[string]string) func(string) string {
 func open(t *testing.T, base http.RoundTripper, more map[string]string) *Provider {
 	t.Helper()
 	p, err := Open(t.Context(), providers.Settings{
-		Getenv: environment(more), Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Timeout: 10 * time.Second, Base: base,
+		Getenv: environment(more), Log: logtest.Logger(t), Timeout: 10 * time.Second, Base: base,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
 
 	"user-manager/crud"
+	"user-manager/internal/logtest"
 	"user-manager/providers"
 	"user-manager/providers/auth0/auth0test"
 	"user-manager/providers/auth0client"
@@ -31,7 +31,7 @@ func environment(vars map[string]string) func(string) string {
 func opened(t *testing.T, h http.Handler, vars map[string]string) *auth0client.Provider {
 	t.Helper()
 	p, err := auth0client.Open(providers.Settings{
-		Getenv: environment(vars), Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Base: crud.InProcess(h),
+		Getenv: environment(vars), Log: logtest.Logger(t), Timeout: 10 * time.Second, Base: crud.InProcess(h),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func TestOverSockets(t *testing.T) {
 	defer server.Close()
 	open := func() providers.Provider {
 		env := environment(map[string]string{"AUTH_SERVICE": server.URL + "/auth/"})
-		p, err := providers.Open(t.Context(), "auth0Client", providers.Settings{Getenv: env, Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second})
+		p, err := providers.Open(t.Context(), "auth0Client", providers.Settings{Getenv: env, Log: logtest.Logger(t), Timeout: 10 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}

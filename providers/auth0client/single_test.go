@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"user-manager/crud"
+	"user-manager/internal/logtest"
 	"user-manager/providers"
 	"user-manager/upstream"
 )
@@ -42,7 +42,7 @@ func TestOneByOne(t *testing.T) {
 func oneByOne(t *testing.T, statuses []int, codes []string, refused bool) {
 	p, err := Open(providers.Settings{
 		Getenv: func(name string) string { return map[string]string{"AUTH_SERVICE": "auth0-client"}[name] },
-		Log:    slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Base: crud.InProcess(withoutJobs(statuses)),
+		Log:    logtest.Logger(t), Timeout: 10 * time.Second, Base: crud.InProcess(withoutJobs(statuses)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestOneByOneCutShort(t *testing.T) {
 	made := withoutJobs([]int{201})
 	p, err := Open(providers.Settings{
 		Getenv: func(name string) string { return map[string]string{"AUTH_SERVICE": "auth0-client"}[name] },
-		Log:    slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Base: crud.InProcess(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		Log:    logtest.Logger(t), Timeout: 10 * time.Second, Base: crud.InProcess(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			made.ServeHTTP(w, r)
 			stop()
 		})),

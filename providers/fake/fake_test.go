@@ -2,7 +2,6 @@ package fake
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -13,6 +12,7 @@ import (
 
 	"user-manager/crud"
 	"user-manager/crud/embedded"
+	"user-manager/internal/logtest"
 	"user-manager/providers"
 	"user-manager/providers/providertest"
 	"user-manager/secret"
@@ -41,7 +41,7 @@ func open(t testing.TB, e env) (*Provider, *clock) {
 // openOn returns a fake on the given store.
 func openOn(t testing.TB, e env, local *crud.Client) (*Provider, *clock) {
 	t.Helper()
-	p, err := Open(t.Context(), providers.Settings{Getenv: e.get, Log: slog.New(slog.DiscardHandler), Local: local})
+	p, err := Open(t.Context(), providers.Settings{Getenv: e.get, Log: logtest.Logger(t), Local: local})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestConformance(t *testing.T) {
 
 func TestOpenNamesEveryWrongVariable(t *testing.T) {
 	wrong := env{"FAKE_TOKEN_TTL": "soon", "FAKE_REFRESH_TOKEN_TTL": "10ms", "FAKE_WEBSITE_SCOPE": "perhaps", "FAKE_OUTBOX_LIMIT": "0"}
-	_, err := Open(t.Context(), providers.Settings{Getenv: wrong.get, Log: slog.New(slog.DiscardHandler)})
+	_, err := Open(t.Context(), providers.Settings{Getenv: wrong.get, Log: logtest.Logger(t)})
 	want := "FAKE_TOKEN_TTL: must be a duration of at least 1s, such as 1h\n" +
 		"FAKE_REFRESH_TOKEN_TTL: must be a duration of at least 1s, such as 1h\n" +
 		"FAKE_WEBSITE_SCOPE: must be true or false\n" +
@@ -157,14 +157,14 @@ func TestOpenNamesEveryWrongVariable(t *testing.T) {
 }
 
 func TestRegistered(t *testing.T) {
-	p, err := providers.Open(t.Context(), "fake", providers.Settings{Getenv: env{}.get, Log: slog.New(slog.DiscardHandler)})
+	p, err := providers.Open(t.Context(), "fake", providers.Settings{Getenv: env{}.get, Log: logtest.Logger(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := p.(*Provider).Close(); err != nil {
 		t.Error(err)
 	}
-	_, err = providers.Open(t.Context(), "fake", providers.Settings{Getenv: env{"FAKE_TOKEN_TTL": "-1h"}.get, Log: slog.New(slog.DiscardHandler)})
+	_, err = providers.Open(t.Context(), "fake", providers.Settings{Getenv: env{"FAKE_TOKEN_TTL": "-1h"}.get, Log: logtest.Logger(t)})
 	if err == nil {
 		t.Error("a wrong variable does not stop providers.Open")
 	}

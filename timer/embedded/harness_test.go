@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"user-manager/crud"
 	"user-manager/crud/crudtest"
 	store "user-manager/crud/embedded"
+	"user-manager/internal/logtest"
 	"user-manager/secret"
 	"user-manager/timer"
 	"user-manager/timer/embedded"
@@ -38,7 +38,7 @@ type world struct {
 func newWorld(t testing.TB, path string) *world {
 	t.Helper()
 	db, err := store.Open(t.Context(), store.Config{
-		Path: path, Sync: "normal", Collections: []store.Definition{store.Timers("/timers")}, Log: slog.New(slog.DiscardHandler),
+		Path: path, Sync: "normal", Collections: []store.Definition{store.Timers("/timers")}, Log: logtest.Logger(t),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func inBubble(t *testing.T, test func(t *testing.T, w *world)) {
 // service returns a service on w; what cfg leaves open is set for tests.
 func (w *world) service(cfg embedded.Config) *embedded.Service {
 	cfg.Timers = w.docs
-	cfg.Log = slog.New(slog.DiscardHandler)
+	cfg.Log = logtest.Logger(w.t)
 	return embedded.New(cfg)
 }
 

@@ -2,7 +2,6 @@ package embedded_test
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -12,6 +11,7 @@ import (
 
 	"user-manager/crud"
 	"user-manager/crud/crudtest"
+	"user-manager/internal/logtest"
 	"user-manager/timer/embedded"
 	"user-manager/upstream"
 	"user-manager/upstream/faults"
@@ -21,7 +21,7 @@ import (
 func (w *world) process(cfg embedded.Config) (*embedded.Service, *faults.Plan) {
 	plan := faults.NewPlan()
 	cfg.Timers = w.collection(crudtest.NewFaulty(crud.InProcess(w.db), plan))
-	cfg.Log = slog.New(slog.DiscardHandler)
+	cfg.Log = logtest.Logger(w.t)
 	return embedded.New(cfg), plan
 }
 
@@ -208,11 +208,11 @@ func TestOverTheNetwork(t *testing.T) {
 		server := &crudtest.Server{Store: w.db}
 		server.ListenInMemory()
 		sockets := &http.Transport{DialContext: server.Dial}
-		client, err := crud.New(server.URL, crud.Network(sockets, 4, callTimeout, slog.New(slog.DiscardHandler), upstream.Observer{}), callTimeout)
+		client, err := crud.New(server.URL, crud.Network(sockets, 4, callTimeout, logtest.Logger(t), upstream.Observer{}), callTimeout)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, to, start := embedded.New(embedded.Config{Timers: client.Collection("/timers"), Log: slog.New(slog.DiscardHandler)}), &callee{}, time.Now()
+		s, to, start := embedded.New(embedded.Config{Timers: client.Collection("/timers"), Log: logtest.Logger(t)}), &callee{}, time.Now()
 		stop := w.run(s, to)
 		w.schedule(s, "ada", start.Add(time.Minute))
 		w.fill(120, start.Add(time.Minute))

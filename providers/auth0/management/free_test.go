@@ -2,7 +2,6 @@ package management_test
 
 import (
 	"fmt"
-	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"user-manager/crud"
+	"user-manager/internal/logtest"
 	"user-manager/providers"
 	"user-manager/providers/auth0"
 	"user-manager/providers/auth0/auth0test"
@@ -23,7 +23,7 @@ func importer(t *testing.T, tenant *auth0test.Tenant) providers.Importer {
 		"AUTH0_MANAGEMENT_CLIENT_ID": auth0test.ManagementClientID, "AUTH0_MANAGEMENT_CLIENT_SECRET": auth0test.ManagementClientSecret,
 	}
 	p, err := auth0.Open(t.Context(), providers.Settings{
-		Getenv: func(name string) string { return values[name] }, Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Base: crud.InProcess(tenant),
+		Getenv: func(name string) string { return values[name] }, Log: logtest.Logger(t), Timeout: 10 * time.Second, Base: crud.InProcess(tenant),
 	})
 	if err != nil {
 		t.Fatal(err)
