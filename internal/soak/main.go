@@ -162,9 +162,11 @@ func (w *world) lastLines() string {
 
 // compare stops a world's copies where they have the store, and compares.
 func (r *run) compare(ctx context.Context, w *world) error {
+	var g sync.WaitGroup
 	for _, replica := range w.replicas {
-		replica.stop(ctx)
+		g.Go(func() { replica.stop(ctx) })
 	}
+	g.Wait()
 	c, err := w.compare(ctx)
 	if err == nil {
 		r.found = append(r.found, c)

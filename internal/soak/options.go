@@ -13,6 +13,7 @@ import (
 type options struct {
 	duration, settle time.Duration
 	kills, outages   time.Duration // mean times between them; 0: none
+	drain            time.Duration // DELAY_SHUTDOWN_SECONDS
 	clients, people  int
 	rows, idlers     int
 	faults           float64
@@ -35,7 +36,7 @@ acknowledged with what there is. It exits with 1 when anything differs.
 
 // parse reads the command line. It writes help to stderr.
 func parse(args []string, stderr io.Writer) (options, error) {
-	var o options
+	o := options{drain: time.Second}
 	set := flag.NewFlagSet("soak", flag.ContinueOnError)
 	set.SetOutput(io.Discard) // mistakes are told by the error
 	set.Usage = func() {}

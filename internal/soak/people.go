@@ -166,8 +166,12 @@ func idsOf(people []*person) []string {
 	return ids
 }
 
-// drop takes people off those that the client works on.
+// drop takes people off those that the client works on. Of what was done with them the last
+// is kept: there may be very many.
 func (c *client) drop(gone ...*person) {
+	for _, p := range gone {
+		p.trail = slices.Clone(p.trail[max(len(p.trail)-2, 0):])
+	}
 	c.people = slices.DeleteFunc(c.people, func(p *person) bool { return slices.Contains(gone, p) })
 }
 

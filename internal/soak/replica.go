@@ -20,7 +20,6 @@ import (
 const (
 	startTimeout = 60 * time.Second
 	stopTimeout  = 30 * time.Second
-	drain        = time.Second // DELAY_SHUTDOWN_SECONDS
 )
 
 // A replica is one copy of the service, which may be killed and started again.
@@ -29,6 +28,7 @@ type replica struct {
 	port         string
 	env          []string
 	dir          string
+	drain        time.Duration // how long it serves after SIGTERM
 	log          *logWatch
 	book         *book
 	up           atomic.Bool // requests are led here
@@ -42,12 +42,12 @@ type replica struct {
 }
 
 // newReplica makes a copy that does not run yet.
-func newReplica(name, binary, dir string, env []string, b *book) (*replica, error) {
+func newReplica(name, binary, dir string, o options, env []string, b *book) (*replica, error) {
 	port, err := process.FreePort()
 	if err != nil {
 		return nil, err
 	}
-	r := &replica{name: name, binary: binary, port: port, dir: dir, book: b, log: &logWatch{book: b, name: name}}
+	r := &replica{name: name, binary: binary, port: port, dir: dir, drain: o.drain, book: b, log: &logWatch{book: b, name: name}}
 	r.env = append(process.Environment(), append(env, "HTTP_HOST=127.0.0.1", "HTTP_PORT="+port)...)
 	return r, nil
 }
@@ -148,7 +148,7 @@ func (r *replica) stop(ctx context.Context) {
 	if cmd == nil {
 		return
 	}
-	wait(ctx, drain/2) // for who leads requests to see that it is not ready
+	wait(ctx, r.drain/2) // for who leads requests to see that it is not ready
 	r.up.Store(false)
 	select {
 	case <-ended:

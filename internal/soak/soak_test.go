@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"maps"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"user-manager/crud"
+	"user-manager/crud/embedded"
 	"user-manager/internal/process"
 )
 
@@ -22,6 +24,7 @@ func small(t *testing.T, args ...string) options {
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.drain = 0
 	if o.module, err = process.ModuleFolder(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +42,7 @@ func built(t *testing.T, o options) (binary, dir string) {
 	return binary, dir
 }
 
-// TestSoak runs a little of everything, and then sees that what is planted is found.
+// TestSoak runs a little of everything, without faults.
 func TestSoak(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and runs the service")
@@ -58,7 +61,7 @@ func TestSoak(t *testing.T) {
 }
 
 // TestKilled: a copy with everything inside is killed once, and all that it acknowledged is
-// there.
+// there. A user that is lost then is seen.
 func TestKilled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and runs the service")
@@ -92,6 +95,35 @@ func TestKilled(t *testing.T) {
 	}
 	for _, problem := range w.book.problems {
 		t.Error(problem)
+	}
+	lose(t, w)
+	if _, err := w.compare(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if told := strings.Join(w.book.problems, "\n"); !strings.Contains(told, "an account has no user") {
+		t.Errorf("a user was taken out of the store; told is %q", told)
+	}
+}
+
+// lose takes a user with an account out of a world's file.
+func lose(t *testing.T, w *world) {
+	t.Helper()
+	db, err := embedded.Open(t.Context(), embedded.Config{Path: w.file, Collections: definitions(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	store, err := clientOf(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	users := store.Collection("/users")
+	user, err := users.First(t.Context(), crud.Query{Filter: map[string]any{"authUserId": map[string]any{"$exists": true}}})
+	if err == nil {
+		err = users.Delete(t.Context(), text(user, "_id"))
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -60,7 +60,7 @@ func definitions() []embedded.Definition {
 func everywhere(o options) []string {
 	return []string{
 		"LOG_LEVEL=" + o.logLevel, "UPSTREAM_TIMEOUT=" + upstreamTimeout.String(), "RANDOM_PWD_GEN=false",
-		fmt.Sprintf("DELAY_SHUTDOWN_SECONDS=%d", int(drain.Seconds())), "API_KEYS=" + apiKey,
+		fmt.Sprintf("DELAY_SHUTDOWN_SECONDS=%d", int(o.drain.Seconds())), "API_KEYS=" + apiKey,
 		"AUTH0_BULK_CHANGE_PASSWORD_RATE_LIMIT_PER_SECOND=100", "IMPORT_SCHEDULES_EXPIRATION=true",
 		"WEBHOOK_SECRET=" + webhookSecret,
 	}
@@ -156,7 +156,7 @@ func (w *world) serve(f *faulty) (*upstream, error) {
 // join starts copies of the service.
 func (w *world) join(ctx context.Context, binary, dir string, env []string, names ...string) error {
 	for _, name := range names {
-		r, err := newReplica(name, binary, dir, env, w.book)
+		r, err := newReplica(name, binary, dir, w.o, env, w.book)
 		if err != nil {
 			return err
 		}
