@@ -52,7 +52,12 @@ type failure struct {
 func (a *api) answer(h handler, maxBody int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = boundedBody{http.MaxBytesReader(unwrapped(w), r.Body, maxBody), a.maxDepth}
-		err := upstream.Protect(func() error { return h(w, r) })
+		err := upstream.Protect(func() error {
+			if err := plainBody(r); err != nil {
+				return err
+			}
+			return h(w, r)
+		})
 		switch {
 		case err == nil:
 			return
@@ -66,6 +71,16 @@ func (a *api) answer(h handler, maxBody int64) http.Handler {
 		}
 		writeFailure(w, status, message)
 	})
+}
+
+// plainBody refuses a body that is compressed: nothing is unpacked here, since few bytes can
+// stand for very many.
+func plainBody(r *http.Request) error {
+	encoding := r.Header.Get("Content-Encoding")
+	if encoding == "" || strings.EqualFold(encoding, "identity") || r.ContentLength == 0 {
+		return nil
+	}
+	return &requestError{http.StatusUnsupportedMediaType, "Content-Encoding: bodies are taken as they are, not compressed"}
 }
 
 // A boundedBody is a body of limited size, and how deep it may be nested if it is JSON.

@@ -120,7 +120,7 @@ var settings = []settingGroup{
 		{"USER_IMPORT_MAX_BYTES", "1048576", "largest CSV file of an import; beyond it 413"},
 		{"USER_IMPORT_BATCH_SIZE", "250", "rows of an import that are written together"},
 		{"USER_IMPORT_CONCURRENCY", "8", "imports that run at once; beyond it 503"},
-		{"USERS_BULK_LIMIT", "1000", "most users of one `POST` or `PATCH /users/bulk`, or `DELETE /users/`; beyond it 400"},
+		{"USERS_BULK_LIMIT", "1000", "most users of one `POST` or `PATCH /users/bulk`, or `DELETE /users/`, and items of one `POST /users/state`; beyond it 400"},
 		{"JOBS_CONCURRENCY", "4", "jobs that run at once; the others wait"},
 		{"JOBS_MAX_QUEUED", "100", "jobs that may wait; beyond it 503"},
 		{"JOBS_MAX_BODY_BYTES", "16777216", "largest body of a request for a job; beyond it 413"},

@@ -132,6 +132,9 @@ func (a *api) changeStates(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if len(in) > a.bulkLimit { // each looks through all users
+		return badRequest("body: must not have more than %d items; send them in several requests", a.bulkLimit)
+	}
 	changes := make([]users.StateChange, len(in))
 	for i, change := range in {
 		changes[i] = users.StateChange{Filter: change.Filter, To: change.StateTo}
