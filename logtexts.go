@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"log"
 	"log/slog"
 	"regexp"
@@ -73,6 +74,14 @@ func (s serverLines) Write(p []byte) (int, error) {
 	}
 	s.log.Warn(text)
 	return len(p), nil
+}
+
+// takeStandardLog has what libraries log by themselves go where the rest does: net/http quotes
+// an upstream's words there, for one.
+func takeStandardLog(to io.Writer, lookup func(string) (string, bool)) {
+	level := (&reader{lookup: lookup}).level("LOG_LEVEL") // a wrong one stops the start
+	log.SetFlags(0)
+	log.SetOutput(serverLines{newLog(to, level), false})
 }
 
 // newServerLog returns what net/http logs to; clientIP: addresses may be in the log.

@@ -25,6 +25,7 @@ import (
 )
 
 func main() {
+	takeStandardLog(os.Stdout, os.LookupEnv)
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	if err := run(context.Background(), os.Args[1:], os.LookupEnv, os.Stdout, signals); err != nil {

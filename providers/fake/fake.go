@@ -93,7 +93,7 @@ func Open(ctx context.Context, s providers.Settings) (*Provider, error) {
 }
 
 func (p *Provider) openOwnStore(ctx context.Context, log *slog.Logger) error {
-	store, err := embedded.Open(ctx, embedded.Config{Path: ":memory:", Collections: Collections()})
+	store, err := embedded.Open(ctx, embedded.Config{Path: ":memory:", Collections: Collections(), Log: log})
 	if err != nil {
 		return fmt.Errorf("open a store in memory: %w", err)
 	}
