@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -79,6 +80,7 @@ func (b *bounds) refuse(w http.ResponseWriter, r *http.Request, p places) {
 		w.Header().Set("Connection", "close") // else net/http reads the body before it answers
 	}
 	w.Header().Set("Retry-After", p.again)
+	blameOn(w, errors.New(p.full))
 	writeFailure(w, http.StatusServiceUnavailable, p.full)
 }
 

@@ -169,11 +169,11 @@ func (s *Service) settleLocked(ctx context.Context, n *openNote) error {
 	late := doubt.Raised() || isOpen(err)
 	s.journal.settled(n, err == nil, late)
 	if err != nil {
-		s.Log.WarnContext(ctx, "operation not settled yet", "kind", n.Kind, "err", err)
+		s.Log.WarnContext(ctx, "operation not settled yet", "kind", n.Kind, "operationId", n.Operation, "err", err)
 	}
 	if err == nil && certain && !late {
 		s.closeNote(ctx, n)
-		s.Log.InfoContext(ctx, "operation settled", "kind", n.Kind)
+		s.Log.InfoContext(ctx, "operation settled", "kind", n.Kind, "operationId", n.Operation)
 		return nil
 	}
 	return errors.Join(err, s.journal.letGo(ctx, n, err == nil || errors.Is(err, errRest)))

@@ -200,7 +200,7 @@ func (s *Service) takenOver(ctx context.Context, n note) error {
 	err = s.finishOrUndo(ctx, n, false)
 	s.journal.settled(open, err == nil, isOpen(err))
 	if err := errors.Join(err, s.journal.letGo(ctx, open, err == nil || errors.Is(err, errRest))); err != nil {
-		s.Log.WarnContext(ctx, "operation not settled yet", "kind", n.Kind, "err", err)
+		s.Log.WarnContext(ctx, "operation not settled yet", "kind", n.Kind, "operationId", n.Operation, "err", err)
 	}
 	return errHeld
 }
