@@ -34,11 +34,16 @@ func (w *Webhook) Check() error {
 	return err
 }
 
-// CheckURL reports why a job may not have a callback URL: it is not http or https, has
+// maxURL is how many bytes a callback URL may have.
+const maxURL = 2048
+
+// CheckURL reports why a job may not have a callback URL: it is too long, not http or https, has
 // user information, or a host that is not allowed. Without a webhook none is.
 func (w *Webhook) CheckURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
+	case len(text) > maxURL:
+		return fmt.Errorf("the callback URL must not be longer than %d bytes", maxURL)
 	case err != nil:
 		return errors.New("the callback URL is not a URL")
 	case u.Scheme != "http" && u.Scheme != "https":

@@ -79,7 +79,7 @@ func shownCookies(caller upstream.Caller) []string {
 // came, "" for none.
 func shownCookie(caller upstream.Caller, id secret.Text) string {
 	for _, cookie := range shownCookies(caller) {
-		if name, value := pairOf(cookie); name == sessionCookie && value == id.Reveal() {
+		if name, value := pairOf(cookie); name == sessionCookie && secret.New(value) == id {
 			return cookie
 		}
 	}
