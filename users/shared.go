@@ -152,11 +152,15 @@ func (j *journal) passed(ctx context.Context, n *openNote) (bool, error) {
 	return false, errHeld
 }
 
-// heldBy notes which process has a note. While it is another, the note is its business.
+// heldBy notes which process has a note. While it is another, the note is its business; one
+// that nobody has may be settled at once.
 func (j *journal) heldBy(n *openNote, holder string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	n.Holder = holder
+	if holder == "" { // whoever made it, this process had it last and has let go of it
+		n.settleFrom = j.now()
+	}
 	if holder != "" && holder != j.holder {
 		n.settleFrom = j.now().Add(foreignAge)
 		n.closeFrom = n.settleFrom.Add(j.late(n.note))
