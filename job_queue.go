@@ -18,6 +18,9 @@ const (
 // newQueue returns the queue of the service's jobs.
 func (a *api) newQueue(cfg config, s *store) *jobs.Queue {
 	activations, mails := a.newPacer(activationKind, 0), a.newPacer(mailKind, cfg.jobs.mailsPerSecond)
+	for _, kind := range []string{activationKind, mailKind} {
+		a.metrics.JobKind(kind, string(jobs.Completed), string(jobs.Failed))
+	}
 	return jobs.New(jobs.Config{
 		Collection:  s.jobs,
 		StoreIsOurs: s.embedded != nil,

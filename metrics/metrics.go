@@ -59,9 +59,31 @@ func New(version string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
+	m.begin()
 	m.registry.MustRegister(m.requests, m.inFlight, m.refused, m.upstream, m.waits, m.jobs, m.ids, m.rows, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// begin has what is known beforehand at zero: of a series that begins with its first event
+// nobody sees an increase.
+func (m *Metrics) begin() {
+	for _, reason := range []string{Overloaded, NoKey, ForeignPage, AccountLimited, AddressLimited, TooManyClients} {
+		m.refused.WithLabelValues(reason)
+	}
+	for _, outcome := range []string{"updated", "inserted", "invalid"} {
+		m.rows.WithLabelValues(outcome)
+	}
+}
+
+// JobKind has the counts of jobs of a kind begin at zero, for each status that they end with.
+func (m *Metrics) JobKind(kind string, statuses ...string) {
+	if m == nil {
+		return
+	}
+	for _, status := range statuses {
+		m.jobs.WithLabelValues(kind, status)
+	}
 }
 
 func counter(name, help string, labels ...string) *prometheus.CounterVec {

@@ -108,7 +108,7 @@ func TestScrapeOfAStoreThatIsGone(t *testing.T) {
 			TimersDue:  func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, ctx.Err() },
 			Unsettled:  func() int { return 3 },
 		})
-		want := []string{"http_requests_in_flight", "user_manager_build_info", "user_manager_operations_unsettled"}
+		want := []string{"http_requests_in_flight", "http_requests_refused_total", "user_manager_build_info", "user_manager_import_rows_total", "user_manager_operations_unsettled"}
 		if diff := cmp.Diff(want, families(t, m)); diff != "" {
 			t.Errorf("counts (-want +got):\n%s", diff)
 		}
@@ -175,5 +175,6 @@ func TestNothingCounted(t *testing.T) {
 	m.JobEnded("a", "b")
 	m.JobUsers("a", "b", 1)
 	m.Rows("a", 1)
+	m.JobKind("a", "b")
 	m.Watch(Sources{})
 }
