@@ -215,8 +215,9 @@ func TestRunBlocksWhoExpiredMeanwhile(t *testing.T) {
 	address, called := "", 0
 	for lines := bufio.NewScanner(logs); (called == 0 || address == "") && lines.Scan(); {
 		var line struct {
-			Addr, Route string
-			Status      int
+			Addr string
+			URL  struct{ Path string }
+			HTTP struct{ Response struct{ StatusCode int } }
 		}
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
 			t.Error(err)
@@ -224,8 +225,8 @@ func TestRunBlocksWhoExpiredMeanwhile(t *testing.T) {
 		if line.Addr != "" {
 			address = line.Addr
 		}
-		if line.Route == "POST "+expirePath {
-			called = line.Status
+		if line.URL.Path == expirePath {
+			called = line.HTTP.Response.StatusCode
 		}
 	}
 	go io.Copy(io.Discard, logs) // ends with stdout
