@@ -31,6 +31,9 @@ const (
 	ElemMatch Op = "$elemMatch"
 )
 
+// maxAll is how many values $all may have: each is looked for in the whole array.
+const maxAll = 1000
+
 // Filter is a parsed query: a tree that [Filter.Match] asks, and that a store may
 // look through to narrow its candidates. It must not be changed. The zero value
 // matches every document.
@@ -170,6 +173,9 @@ func (f *Filter) check(beside map[string]any) error {
 		items, ok := f.Value.([]any)
 		if !ok {
 			return fmt.Errorf("%s needs an array", f.Op)
+		}
+		if f.Op == All && len(items) > maxAll {
+			return fmt.Errorf("$all must not have more than %d values", maxAll)
 		}
 		f.index(items)
 		return nil

@@ -48,6 +48,7 @@ func TestQueryBombs(t *testing.T) {
 		"a long number":                {queryPath(`{"x":` + strings.Repeat("9", 300) + `}`), 200},
 		"the key of all objects":       {queryPath(`{"__proto__":{"x":1}}`), 400},
 		"20,000 alternatives":          {queryPath(several(20_000, `{"x":1}`)), 200},
+		"all of 20,000 values":         {queryPath(`{"x":{"$all":[` + strings.Repeat("1,", 20_000) + `1]}}`), 400},
 		"25,000 ids":                   {queryPath(several(25_000, `{"_id":"000000000000000000000000"}`)), 200},
 		"a path of 100,000 parts":      {queryPath(`{"x` + strings.Repeat(".a", 100_000) + `":1}`), 200},
 		"a name of a million letters":  {queryPath(`{"` + strings.Repeat("a", 1_000_000) + `":1}`), 200},
