@@ -98,6 +98,7 @@ func TestBodiesThatArriveTakeNoPlace(t *testing.T) {
 		for range 50 {
 			p := connect(t, ln)
 			io.WriteString(p, "POST /slow HTTP/1.1\r\nHost: service\r\nContent-Length: 2\r\n\r\n1")
+			synctest.Wait() // it had a place until its body was asked for
 			senders = append(senders, p)
 		}
 		good := connect(t, ln)
