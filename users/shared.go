@@ -153,12 +153,12 @@ func (j *journal) passed(ctx context.Context, n *openNote) (bool, error) {
 }
 
 // heldBy notes which process has a note. While it is another, the note is its business; one
-// that nobody has may be settled at once.
+// that nobody has, or this process, may be settled at once.
 func (j *journal) heldBy(n *openNote, holder string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	n.Holder = holder
-	if holder == "" { // whoever made it, this process had it last and has let go of it
+	if holder == "" || holder == j.holder { // whoever made it, no other process is at work on it
 		n.settleFrom = j.now()
 	}
 	if holder != "" && holder != j.holder {
