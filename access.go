@@ -42,6 +42,9 @@ func (r *reader) access() accessConfig {
 // asksForKeys reports whether callers need a key.
 func (c accessConfig) asksForKeys() bool { return c.keys.size() > 0 || c.keysFile != "" }
 
+// readsFiles reports whether there are files that are read again on SIGHUP.
+func (c accessConfig) readsFiles() bool { return c.keysFile != "" || c.tls.pair != nil }
+
 // reachable refuses a service that others reach and that nobody guards.
 func (r *reader) reachable(cfg config) {
 	switch asks := cfg.access.asksForKeys(); {
@@ -127,10 +130,6 @@ func (a *access) reloads(ctx context.Context, asked <-chan struct{}) error {
 // reload reads the files of keys and of the certificate again. One that cannot be used is
 // logged, and what it had before stays.
 func (a *access) reload(ctx context.Context) {
-	if a.config.keysFile == "" && a.certificate == nil {
-		a.log.InfoContext(ctx, "nothing to read again: there is neither API_KEYS_FILE nor TLS_CERT_FILE")
-		return
-	}
 	if a.config.keysFile != "" {
 		if fileKeys, err := readKeys(a.config.keysFile); err != nil {
 			a.log.ErrorContext(ctx, "keys not read again, those of before stay", "err", err)

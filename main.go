@@ -64,7 +64,7 @@ func start(ctx context.Context, cfg config, lookup func(string) (string, bool), 
 	defer watch.Wait()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	life := newLife(cfg.drain, stop, log)
+	life := newLife(cfg, stop, log)
 	watch.Go(func() { life.obey(ctx, signals) })
 
 	service, err := open(ctx, cfg, lookup, log)

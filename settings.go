@@ -37,7 +37,7 @@ var settings = []settingGroup{
 		{"LOG_LEVEL", "info", "`error`, `warn`, `info`, `debug`, `trace` or `silent`"},
 		{"LOG_CLIENT_IP", "false", "have the addresses of clients in the log: `X-Forwarded-For` as it is, or else the peer"},
 		{"EXPOSE_METRICS", "true", "serve `/-/metrics`"},
-		{"DELAY_SHUTDOWN_SECONDS", "10", "seconds that the service goes on serving after SIGTERM, while `/-/ready` says that it is not ready, so that nobody is led here any more; SIGINT stops without it"},
+		{"DELAY_SHUTDOWN_SECONDS", "10", "seconds that the service goes on serving after SIGTERM, while `/-/ready` says that it is not ready, so that nobody is led here any more; SIGINT stops without it, and so does SIGHUP where it has no file read again"},
 		{"SHUTDOWN_TIMEOUT", "20s", "how long requests under way may take after that"},
 		{"UPSTREAM_TIMEOUT", "10s", "longest wait for one answer of the store, the provider, Rönd or the Timer Service, tries again included"},
 		{"UPSTREAM_ERROR_STATUS", "500", "`500`, or `passthrough`: where an upstream's failure is documented as a 500, its own 4xx status is given instead"},

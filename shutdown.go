@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"time"
@@ -18,16 +19,26 @@ type life struct {
 	log      *slog.Logger
 	delay    time.Duration      // between SIGTERM and the end of serving
 	draining chan struct{}      // closed when the service is about to stop
-	reload   chan struct{}      // holds a value when files of keys are to be read again
+	reload   chan struct{}      // holds a value when files are to be read again; nil: there are none
+	nohup    bool               // goes on when its terminal is closed
 	stop     context.CancelFunc // ends serving
 }
 
-func newLife(delay time.Duration, stop context.CancelFunc, log *slog.Logger) *life {
-	return &life{log: log, delay: delay, draining: make(chan struct{}), reload: make(chan struct{}, 1), stop: stop}
+// nohup is whether whoever started the process had it go on when its terminal is closed. It is
+// set before main has signals come, which makes an end of that.
+var nohup = signal.Ignored(syscall.SIGHUP)
+
+func newLife(cfg config, stop context.CancelFunc, log *slog.Logger) *life {
+	l := &life{log: log, delay: cfg.drain, draining: make(chan struct{}), nohup: nohup, stop: stop}
+	if cfg.access.readsFiles() {
+		l.reload = make(chan struct{}, 1)
+	}
+	return l
 }
 
 // obey does what signals ask for, until they ask for the end or ctx is done: SIGHUP has
-// files read again, SIGTERM ends the service after the delay, any other at once.
+// files read again, SIGTERM ends the service after the delay, any other at once; and so does
+// SIGHUP where there is no file, for then it is a closed terminal.
 func (l *life) obey(ctx context.Context, signals <-chan os.Signal) {
 	defer l.stop()
 	for {
@@ -37,7 +48,9 @@ func (l *life) obey(ctx context.Context, signals <-chan os.Signal) {
 		case s := <-signals:
 			switch s {
 			case syscall.SIGHUP:
-				l.readAgain()
+				if l.hangUp() {
+					return
+				}
 			case syscall.SIGTERM:
 				l.drain(ctx, signals)
 				return
@@ -48,11 +61,16 @@ func (l *life) obey(ctx context.Context, signals <-chan os.Signal) {
 	}
 }
 
-func (l *life) readAgain() {
+// hangUp has files read again, or reports that the service ends.
+func (l *life) hangUp() (ends bool) {
+	if l.reload == nil {
+		return !l.nohup
+	}
 	select {
 	case l.reload <- struct{}{}:
 	default: // that is going to be done anyway
 	}
+	return false
 }
 
 // drain lets everybody know that the service is about to stop, and gives them the delay to
@@ -69,11 +87,9 @@ func (l *life) drain(ctx context.Context, signals <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case s := <-signals:
-			if s == syscall.SIGHUP {
-				l.readAgain()
-				continue
+			if s != syscall.SIGHUP || l.hangUp() {
+				return
 			}
-			return
 		}
 	}
 }

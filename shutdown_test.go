@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -134,9 +136,77 @@ func TestServesOnWhileItIsAboutToStop(t *testing.T) {
 	if status, _, answer := s.ask("POST", "/users/", fmt.Sprintf(newCustomer, "ann")); status != 200 {
 		t.Errorf("a user is not created any more: %d %s", status, answer)
 	}
-	s.signals <- syscall.SIGHUP // says nothing about the end
-	s.signals <- syscall.SIGTERM
+	s.signals <- syscall.SIGHUP // no file is to be read again
 	s.end()
+}
+
+// TestSIGHUP: with files to read again the service goes on, and without it ends as it does at
+// SIGINT, also while it is about to stop; but for one that was to outlive its terminal.
+func TestSIGHUP(t *testing.T) {
+	t.Parallel()
+	certified := newCertificateFiles(t, 1, time.Now().AddDate(1, 0, 0)).env()
+	file := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(file, []byte(firstKey), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for what, test := range map[string]struct {
+		env    map[string]string
+		nohup  bool
+		before []os.Signal
+		ends   bool
+	}{
+		"nothing to read":                {nil, false, nil, true},
+		"keys of the environment":        {map[string]string{"API_KEYS": firstKey}, false, nil, true},
+		"nothing to read, about to stop": {nil, false, []os.Signal{syscall.SIGTERM}, true},
+		"nothing to read, nohup":         {nil, true, nil, false},
+		"nohup, about to stop":           {nil, true, []os.Signal{syscall.SIGTERM}, false},
+		"a file of keys":                 {map[string]string{"API_KEYS_FILE": file}, false, nil, false},
+		"a file of keys, nohup":          {map[string]string{"API_KEYS_FILE": file}, true, nil, false},
+		"a certificate":                  {certified, false, nil, false},
+		"a certificate, about to stop":   {certified, false, []os.Signal{syscall.SIGTERM}, false},
+		"a certificate, twice":           {certified, false, []os.Signal{syscall.SIGHUP}, false},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			cfg, err := loadConfig(environment(test.env))
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Test(t, func(t *testing.T) {
+				ctx, stop := context.WithCancel(t.Context())
+				defer stop()
+				life := newLife(cfg, stop, slog.New(slog.DiscardHandler))
+				life.nohup = test.nohup
+				signals := make(chan os.Signal)
+				go life.obey(ctx, signals) // ends with ctx
+				for _, s := range append(test.before, syscall.SIGHUP) {
+					signals <- s
+				}
+				synctest.Wait()
+				if ends := ctx.Err() != nil; ends != test.ends {
+					t.Errorf("it ends: %v, want %v", ends, test.ends)
+				}
+				if got, want := len(life.reload), cfg.access.readsFiles(); got == 1 != want {
+					t.Errorf("%d are to be read again, want any: %v", got, want)
+				}
+			})
+		})
+	}
+}
+
+// TestEndsWithItsTerminal sends the built service what a terminal does that is closed.
+func TestEndsWithItsTerminal(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the service")
+	}
+	if nohup {
+		t.Skip("nohup started the tests, and the service with them")
+	}
+	t.Parallel()
+	p := launch(t, build(t), newLasting(t).env...)
+	if err := p.stop(syscall.SIGHUP); err != nil {
+		t.Errorf("exit after SIGHUP: %v\n%s", err, p.out)
+	}
 }
 
 // TestFinishesWhatIsUnderWay stops the service while a request arrives, which is answered
