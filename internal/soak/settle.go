@@ -124,7 +124,8 @@ func openIn(ctx context.Context, store *crud.Client, young time.Duration, hasty 
 			return fmt.Errorf("the journal has %v", note)
 		}
 	}
-	jobs := crud.Query{Filter: map[string]any{"type": "job", "status": map[string]any{"$in": []string{"creating", "pending"}}}, States: crud.AllStates}
+	// one whose making broke off was acknowledged to nobody, is never begun, and is swept within hours
+	jobs := crud.Query{Filter: map[string]any{"type": "job", "status": "pending"}, States: crud.AllStates}
 	if n, err := store.Collection("/jobs").Count(ctx, jobs); err != nil || n > 0 {
 		return fmt.Errorf("%d jobs are not over (%v)", n, err)
 	}
