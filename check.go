@@ -31,6 +31,9 @@ func check(ctx context.Context, cfg config, lookup func(string) (string, bool), 
 	}, findOthers(ctx, cfg, log)...)
 	findings = append(findings, findFiles(cfg.access)...)
 	findings = append(findings, finding{"uploads", os.TempDir(), embedded.CheckFolder(os.TempDir())})
+	if ctx.Err() != nil {
+		return fmt.Errorf("check: broken off: %w", ctx.Err())
+	}
 	wrong := 0
 	for _, f := range findings {
 		result := "OK"

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -184,5 +186,39 @@ func TestOwnURL(t *testing.T) {
 		if got := ownURL(config{host: host, port: "3000"}); got != want {
 			t.Errorf("ownURL on %s = %s, want %s", host, got, want)
 		}
+	}
+}
+
+// TestCheckIsBrokenOff sends a signal while -check waits for a store that does not answer.
+func TestCheckIsBrokenOff(t *testing.T) {
+	t.Parallel()
+	url, asked := silent(t)
+	signals := make(chan os.Signal, 1)
+	go func() { <-asked; signals <- os.Interrupt }()
+	err := run(t.Context(), []string{"-check"}, environment(atStore(url)), io.Discard, signals)
+	if err == nil || exitStatus(err) != 1 || !strings.Contains(err.Error(), "broken off") {
+		t.Errorf("-check that is told to end = %v", err)
+	}
+}
+
+// silent returns the URL of a service that does not answer, and what a call of it closes.
+func silent(t *testing.T) (url string, asked <-chan struct{}) {
+	t.Helper()
+	called := make(chan struct{})
+	var once sync.Once
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // then net/http notices that the caller has gone
+		once.Do(func() { close(called) })
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, called
+}
+
+// atStore is an environment with a CRUD Service, which keeps everything.
+func atStore(url string) map[string]string {
+	return map[string]string{
+		"CRUD_SERVICE": url, "USERS_CRUD_ENDPOINT": "/users", "UMS_CONFIG_CRUD_ENDPOINT": "/groups",
+		"JOURNAL_CRUD_ENDPOINT": "/journal", "JOBS_CRUD_ENDPOINT": "/jobs",
 	}
 }

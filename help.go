@@ -42,7 +42,13 @@ func options(a *asked) *flag.FlagSet {
 	flags.SetOutput(io.Discard)
 	flags.BoolVar(&a.version, "version", false, "say which version this is")
 	flags.BoolVar(&a.check, "check", false, "look whether the configuration is right and everything that it names can be reached, and change nothing")
-	flags.StringVar(&a.probe, "probe", "", "ask the service that runs with this configuration on this machine how it is: `healthz, ready or check-up`")
+	flags.Func("probe", "ask the service that runs with this configuration on this machine how it is: `healthz, ready or check-up`", func(route string) error {
+		if !slices.Contains(probes, route) { // "" too, which would be no probe
+			return fmt.Errorf("it asks %s", strings.Join(probes, ", "))
+		}
+		a.probe = route
+		return nil
+	})
 	return flags
 }
 
@@ -57,8 +63,6 @@ func readArgs(args []string) (asked, error) {
 		return a, &usageError{err.Error()}
 	case flags.NArg() > 0:
 		return a, &usageError{fmt.Sprintf("there are no arguments, and %q is one", flags.Arg(0))}
-	case a.probe != "" && !slices.Contains(probes, a.probe):
-		return a, &usageError{fmt.Sprintf("-probe asks %s, not %q", strings.Join(probes, ", "), a.probe)}
 	}
 	return a, nil
 }

@@ -56,6 +56,7 @@ func TestWrongArguments(t *testing.T) {
 		"an argument":        {"serve"},
 		"a probe of nothing": {"-probe", "metrics"},
 		"a probe of no name": {"-probe"},
+		"an empty name":      {"-probe", ""},
 	} {
 		err := run(t.Context(), args, environment(nil), io.Discard, nil)
 		if err == nil || exitStatus(err) != 2 || !strings.Contains(err.Error(), "-help") || strings.Contains(err.Error(), "\n") {

@@ -51,9 +51,9 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	case err != nil:
 		return fmt.Errorf("configuration:\n%w", err)
 	case asked.check:
-		return check(ctx, cfg, lookup, stdout)
+		return untilTold(ctx, signals, func(ctx context.Context) error { return check(ctx, cfg, lookup, stdout) })
 	case asked.probe != "":
-		return probe(ctx, cfg, asked.probe)
+		return untilTold(ctx, signals, func(ctx context.Context) error { return probe(ctx, cfg, asked.probe) })
 	}
 	return start(ctx, cfg, lookup, newLog(stdout, cfg.logLevel), signals)
 }
@@ -99,10 +99,17 @@ func (s *service) run(ctx context.Context, life *life) error {
 	g.Go(func() error { return s.api.timers.run(ctx, handler) })
 	g.Go(func() error { s.api.sayWhatIsLeft(ctx); return nil })
 	err = g.Wait()
-	if resigned := s.api.users.Resign(context.WithoutCancel(ctx)); resigned != nil {
-		s.log.WarnContext(ctx, "process not taken off the journal", "err", resigned)
-	}
+	s.resign(context.WithoutCancel(ctx))
 	return err
+}
+
+// resign takes the process off the journal, if the store answers soon.
+func (s *service) resign(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, resignTime)
+	defer cancel()
+	if err := s.api.users.Resign(ctx); err != nil {
+		s.log.WarnContext(ctx, "process not taken off the journal", "err", err)
+	}
 }
 
 // service is everything that run serves, and what has to be closed after it.
@@ -147,10 +154,13 @@ func open(ctx context.Context, cfg config, lookup func(string) (string, bool), l
 	n.store, n.provider, n.grants, n.timers = s.store, provider, grants, timers
 	s.api = newAPI(cfg, n, log)
 	s.api.browsers = newBrowsers(cfg, n.metrics)
-	if err := errors.Join(s.api.users.Recover(ctx), s.api.jobs.Recover(ctx)); err != nil {
-		if s.store.embedded != nil {
-			return nil, fmt.Errorf("read what an earlier run left open: %w", err)
-		}
+	err = errors.Join(s.api.users.Recover(ctx), s.api.jobs.Recover(ctx))
+	switch {
+	case err != nil && ctx.Err() != nil: // told to end meanwhile
+		return nil, ctx.Err()
+	case err != nil && s.store.embedded != nil:
+		return nil, fmt.Errorf("read what an earlier run left open: %w", err)
+	case err != nil:
 		log.WarnContext(ctx, "store not reached yet", "err", err) // Run tries again
 	}
 	return s, nil

@@ -10,9 +10,14 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
+
+// resignTime is how long the store may take to note that this process ends. The others on
+// the store find out otherwise, too, but later.
+const resignTime = 5 * time.Second
 
 // A life is how long the service goes on: until it is told to stop, and then for a while.
 type life struct {
@@ -92,6 +97,16 @@ func (l *life) drain(ctx context.Context, signals <-chan os.Signal) {
 			}
 		}
 	}
+}
+
+// untilTold does what is over soon, and breaks it off when signals ask for the end.
+func untilTold(ctx context.Context, signals <-chan os.Signal, do func(context.Context) error) error {
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	watch.Go(func() { newLife(config{}, stop, slog.New(slog.DiscardHandler)).obey(ctx, signals) })
+	return do(ctx)
 }
 
 // listen takes the port.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -324,6 +325,24 @@ func (s *running) untilJob(id string, is func(shownJob) bool) {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("the job does not come on: %s", answer)
 		}
+	}
+}
+
+// TestEndsWhileItOpens stops the service while it waits for its store: it does not begin to
+// serve.
+func TestEndsWhileItOpens(t *testing.T) {
+	t.Parallel()
+	url, asked := silent(t)
+	env := atStore(url)
+	env["HTTP_PORT"], env["DELAY_SHUTDOWN_SECONDS"] = "0", "0"
+	signals := make(chan os.Signal, 1)
+	go func() { <-asked; signals <- syscall.SIGTERM }()
+	var log bytes.Buffer
+	if err := run(t.Context(), nil, environment(env), &log, signals); err != nil {
+		t.Errorf("run ended with %v", err)
+	}
+	if lines := log.String(); !strings.Contains(lines, `"stopped"`) || strings.Contains(lines, `"listening"`) {
+		t.Errorf("the log:\n%s", lines)
 	}
 }
 
