@@ -169,6 +169,15 @@ func (c config) loopback() bool {
 	return c.host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
+// listensAt refuses the address that a name has led to, where others may reach what was taken
+// for reached by this machine alone: localhost is what the machine's list of hosts says.
+func (c config) listensAt(addr net.Addr) error {
+	if tcp, ok := addr.(*net.TCPAddr); ok && c.loopback() && !tcp.IP.IsLoopback() {
+		return fmt.Errorf("HTTP_HOST: %s leads to %s here, which is no loopback address", c.host, tcp.IP)
+	}
+	return nil
+}
+
 // servesCRUD reports whether the embedded store is served at /crud/.
 func (c config) servesCRUD() bool {
 	return c.store.url == "" && (c.loopback() || c.store.expose)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -228,6 +229,24 @@ func TestConfigOfKeys(t *testing.T) {
 		}
 		if got := cfg.access.keys.and(cfg.access.fileKeys).size(); got != test.keys {
 			t.Errorf("%s: %d keys, want %d", what, got, test.keys)
+		}
+	}
+}
+
+// TestLocalhostIsLoopback: a machine on which localhost is another address does not make an
+// open service of what others reach.
+func TestLocalhostIsLoopback(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		host, address string
+		refused       bool
+	}{
+		{"localhost", "127.0.0.1", false}, {"localhost", "::1", false}, {"localhost", "192.0.2.1", true}, {"localhost", "0.0.0.0", true}, {"localhost", "::", true},
+		{"127.0.0.1", "127.0.0.1", false}, {"0.0.0.0", "::", false}, {"users.example", "192.0.2.1", false},
+	} {
+		err := config{host: test.host}.listensAt(&net.TCPAddr{IP: net.ParseIP(test.address), Port: 3000})
+		if (err != nil) != test.refused {
+			t.Errorf("HTTP_HOST=%s at %s: %v, want a refusal: %v", test.host, test.address, err, test.refused)
 		}
 	}
 }

@@ -118,6 +118,10 @@ func listen(cfg config) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("HTTP_HOST and HTTP_PORT: %w", err)
 	}
+	if err := cfg.listensAt(ln.Addr()); err != nil {
+		_ = ln.Close() // nobody has come yet
+		return nil, err
+	}
 	return ln, nil
 }
 
