@@ -65,8 +65,10 @@ type access struct {
 	logins      *loginLimits // nil: failed logins are not limited
 }
 
-func newAccess(c accessConfig, m *metrics.Metrics, log *slog.Logger) *access {
-	a := &access{log: log, metrics: m, config: c, certificate: newCertificate(c.tls), logins: newLoginLimits(c.logins)}
+func newAccess(cfg config, m *metrics.Metrics, log *slog.Logger) *access {
+	c := cfg.access
+	a := &access{log: log, metrics: m, config: c, certificate: newCertificate(c.tls)}
+	a.logins = newLoginLimits(c.logins, cfg.http.maxRequests/2) // those that wait have places of requests
 	keys := c.keys.and(c.fileKeys)
 	a.keys.Store(&keys)
 	return a

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"user-manager/metrics"
 	"user-manager/providers"
 	"user-manager/secret"
 )
@@ -32,6 +33,7 @@ func (a *api) login(w http.ResponseWriter, r *http.Request) error {
 		return &requestError{http.StatusTooManyRequests, "too many logins have failed; try again later"}
 	}
 	if errors.Is(err, errUnderWay) {
+		a.metrics.Refused(metrics.Overloaded)
 		w.Header().Set("Retry-After", "1")
 		return &requestError{http.StatusServiceUnavailable, "too many logins are under way; try again later"}
 	}

@@ -45,26 +45,29 @@ func (r *reader) loginRate(name string) loginRate {
 
 // loginLimits limit how many logins of an account, and of an address, may fail in a time. Those
 // that are under way count as if they were to fail, so that trying many at once gets nobody
-// further; but for their room a login waits, and is not refused. A nil one limits nothing.
+// further; but for their room a login waits, as long as not too many do. A nil one limits nothing.
 // It is safe for use by several goroutines.
 //
 // Neither accounts nor addresses are kept, but hashes of them that mean nothing outside of
 // this process.
 type loginLimits struct {
 	seed      maphash.Seed
-	start     time.Time // what times are counted from
+	start     time.Time     // what times are counted from
+	waiting   chan struct{} // holds a value for each login that waits
 	mu        sync.Mutex
 	accounts  buckets // guarded by mu
 	addresses buckets // guarded by mu
 }
 
-func newLoginLimits(rate loginRate) *loginLimits {
+// newLoginLimits returns limits for which so many logins may wait at once.
+func newLoginLimits(rate loginRate, waiting int) *loginLimits {
 	if rate.failures == 0 {
 		return nil
 	}
 	return &loginLimits{
 		seed:      maphash.MakeSeed(),
 		start:     time.Now(),
+		waiting:   make(chan struct{}, waiting),
 		accounts:  newBuckets(rate.failures, rate.in),
 		addresses: newBuckets(rate.failures*addressFactor, rate.in),
 	}
@@ -78,7 +81,7 @@ type loginLimited struct {
 
 func (e *loginLimited) Error() string { return "too many failed logins" }
 
-// errUnderWay is a login for which those under way left no room in time.
+// errUnderWay is a login for which those under way left no room in time, or none to wait in.
 var errUnderWay = errors.New("too many logins of the same account or address are under way")
 
 // A loginAttempt is a login under way; nil is one that nobody counts.
@@ -89,17 +92,23 @@ type loginAttempt struct {
 
 // begin waits until a login of an account from an address, which may be the zero Addr, may be
 // tried; the attempt must be ended. It returns a [*loginLimited] when too many have failed, and
-// [errUnderWay] when the context is done before those under way leave room.
+// [errUnderWay] when too many wait, or the context is done before those under way leave room.
 func (l *loginLimits) begin(ctx context.Context, username string, from netip.Addr) (*loginAttempt, error) {
 	if l == nil {
 		return nil, nil
 	}
 	account, address := l.keys(username, from)
-	for {
-		attempt, ended, err := l.try(account, address, from.IsValid())
-		if ended == nil {
-			return attempt, err
-		}
+	attempt, ended, err := l.try(account, address, from.IsValid())
+	if ended == nil {
+		return attempt, err
+	}
+	select {
+	case l.waiting <- struct{}{}:
+		defer func() { <-l.waiting }()
+	default:
+		return nil, errUnderWay
+	}
+	for ended != nil {
 		select {
 		case <-ended:
 		case <-ctx.Done():
@@ -107,7 +116,9 @@ func (l *loginLimits) begin(ctx context.Context, username string, from netip.Add
 		if ctx.Err() != nil {
 			return nil, errUnderWay
 		}
+		attempt, ended, err = l.try(account, address, from.IsValid())
 	}
+	return attempt, err
 }
 
 // keys returns what stands for an account, however its name is written, and for an address.

@@ -169,7 +169,7 @@ func TestLoginsThatTakeNothing(t *testing.T) {
 func TestLoginThatIsGuessedAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h, at := newLogins(t, nil, func(string) error { return errNoSuchLogin })
+		h, at := newLogins(t, map[string]string{"HTTP_MAX_REQUESTS": "400"}, func(string) error { return errNoSuchLogin })
 		var statuses [600]atomic.Int64
 		var guesses sync.WaitGroup
 		for range 200 {
@@ -200,6 +200,31 @@ func TestLoginThatWaitsTooLong(t *testing.T) {
 		underWay.end(false)
 		if got := h.loginFrom("ann", "192.0.2.1", ""); got.status != 200 || at.asked.Load() != 1 {
 			t.Errorf("later login = %d %s, and the provider was asked %d times", got.status, got.body, at.asked.Load())
+		}
+	})
+}
+
+// TestLoginsThatWaitLeaveRoom: whoever makes logins wait takes half of the places for requests at
+// the most, and what is refused for that counts as refused.
+func TestLoginsThatWaitLeaveRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h, at := newLogins(t, map[string]string{"LOGIN_RATE_LIMIT": "1/1h", "HTTP_MAX_REQUESTS": "8"}, func(string) error { return nil })
+		var statuses [600]atomic.Int64
+		var people sync.WaitGroup
+		for range 8 {
+			people.Go(func() { statuses[h.loginFrom("ann", "192.0.2.1", "").status].Add(1) })
+		}
+		synctest.Wait()
+		if got := h.call("GET", "/users/count", ""); got.status != 200 {
+			t.Errorf("meanwhile another request = %d %s", got.status, got.body)
+		}
+		people.Wait()
+		if got := [...]int64{statuses[200].Load(), statuses[503].Load(), at.asked.Load()}; got != [...]int64{5, 3, 5} {
+			t.Errorf("200s, 503s and calls of the provider: %v, want 5, 3 and 5", got)
+		}
+		if scraped := h.call("GET", "/-/metrics", "").body; !strings.Contains(scraped, `{reason="overloaded"} 3`) {
+			t.Errorf("the counts are %s", scraped)
 		}
 	})
 }

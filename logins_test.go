@@ -41,7 +41,7 @@ func wantLimited(t *testing.T, err error, reason string, wait time.Duration) {
 func TestFailedLoginsOfAnAccount(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLoginLimits(loginRate{3, time.Minute})
+		l := newLoginLimits(loginRate{3, time.Minute}, 1000)
 		for range 3 {
 			if err := l.fail(t, "ann@example.com", home); err != nil {
 				t.Fatal(err)
@@ -73,7 +73,7 @@ func TestFailedLoginsOfAnAccount(t *testing.T) {
 func TestFailedLoginsOfAnAddress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLoginLimits(loginRate{1, time.Minute})
+		l := newLoginLimits(loginRate{1, time.Minute}, 1000)
 		for n := range 10 {
 			if err := l.fail(t, fmt.Sprint("user", n), netip.MustParseAddr(fmt.Sprintf("2001:db8::%d", n))); err != nil {
 				t.Fatal(err)
@@ -96,7 +96,7 @@ func TestFailedLoginsOfAnAddress(t *testing.T) {
 // TestLoginsThatSucceed take nothing, nor do those that the provider did not answer.
 func TestLoginsThatSucceed(t *testing.T) {
 	t.Parallel()
-	l := newLoginLimits(loginRate{2, time.Minute})
+	l := newLoginLimits(loginRate{2, time.Minute}, 1000)
 	for range 1000 {
 		attempt, err := l.begin(t.Context(), "ann", home)
 		if err != nil {
@@ -117,7 +117,7 @@ func TestLoginsUnderWay(t *testing.T) {
 		t.Run(fmt.Sprint("they fail: ", fails), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				l := newLoginLimits(loginRate{10, time.Hour})
+				l := newLoginLimits(loginRate{10, time.Hour}, 1000)
 				var tried, refused atomic.Int64
 				var people sync.WaitGroup
 				began := time.Now()
@@ -153,7 +153,7 @@ func TestLoginsUnderWay(t *testing.T) {
 func TestLoginThatWaitsForLong(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLoginLimits(loginRate{1, time.Hour})
+		l := newLoginLimits(loginRate{1, time.Hour}, 1000)
 		first, err := l.begin(t.Context(), "ann", home)
 		if err != nil {
 			t.Fatal(err)
@@ -178,7 +178,7 @@ func TestLoginThatWaitsForLong(t *testing.T) {
 func TestBucketsAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLoginLimits(loginRate{5, time.Minute})
+		l := newLoginLimits(loginRate{5, time.Minute}, 1000)
 		l.accounts.most = 100
 		for range 5 {
 			if err := l.fail(t, "ann", netip.Addr{}); err != nil {
@@ -218,7 +218,7 @@ func TestBucketsAreBounded(t *testing.T) {
 func TestManyLogins(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLoginLimits(loginRate{5, time.Minute})
+		l := newLoginLimits(loginRate{5, time.Minute}, 1000)
 		l.accounts.most, l.addresses.most = 1000, 1000
 		var failures [8]atomic.Int64
 		var people sync.WaitGroup
@@ -280,7 +280,7 @@ func TestConfigOfTheLoginRate(t *testing.T) {
 
 // BenchmarkLoginLimit is what the limit costs a login that nothing hinders.
 func BenchmarkLoginLimit(b *testing.B) {
-	l := newLoginLimits(loginRate{10, time.Minute})
+	l := newLoginLimits(loginRate{10, time.Minute}, 1000)
 	b.ReportAllocs()
 	for b.Loop() {
 		attempt, err := l.begin(b.Context(), "ann@example.com", home)

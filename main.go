@@ -188,7 +188,7 @@ type neighbours struct {
 func newAPI(cfg config, n neighbours, log *slog.Logger) *api {
 	a := &api{
 		log:          log,
-		access:       newAccess(cfg.access, n.metrics, log),
+		access:       newAccess(cfg, n.metrics, log),
 		neighbours:   n,
 		enrichment:   cfg.enrichment,
 		forwarding:   cfg.forwarding,
