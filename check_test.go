@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"io"
 	"io/fs"
 	"net/http"
@@ -73,24 +74,23 @@ func TestCheckBesideTheService(t *testing.T) {
 	s.end()
 }
 
-// files are the sizes of those beside a database.
-func files(t *testing.T, path string) map[string]int64 {
+// files are the sums of what is in those beside a database.
+func files(t *testing.T, path string) map[string][sha256.Size]byte {
 	t.Helper()
-	sizes := map[string]int64{}
-	err := fs.WalkDir(os.DirFS(filepath.Dir(path)), ".", func(name string, d fs.DirEntry, err error) error {
+	sums := map[string][sha256.Size]byte{}
+	folder := os.DirFS(filepath.Dir(path))
+	err := fs.WalkDir(folder, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		info, err := d.Info()
-		if err == nil {
-			sizes[name] = info.Size()
-		}
+		content, err := fs.ReadFile(folder, name)
+		sums[name] = sha256.Sum256(content)
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sizes
+	return sums
 }
 
 // written returns a file with a content.
