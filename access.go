@@ -111,8 +111,9 @@ func (a *access) guarded(next http.Handler) http.Handler {
 				message = "client-key: is none of this service's API keys"
 			}
 		}
+		leaveBody(w, r)
 		w.Header().Set("WWW-Authenticate", `ApiKey header="client-key"`)
-		writeFailure(w, http.StatusUnauthorized, message)
+		turnAway(w, http.StatusUnauthorized, message)
 	})
 }
 

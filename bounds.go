@@ -2,22 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"user-manager/metrics"
-)
-
-const (
-	// smallBody is what a body may have that anybody may send, and what needs no room.
-	smallBody = 16 << 10
-	// roomTime is how long a request waits for room, once some of its body is there.
-	roomTime = time.Second
 )
 
 // bounds is what all requests share: places to be worked on, and room for bodies. It is
@@ -27,8 +18,7 @@ type bounds struct {
 	requests places
 	imports  places
 	streams  places
-	room     *semaphore.Weighted // bytes of bodies
-	most     int64               // of them
+	room     *room
 }
 
 func newBounds(cfg config, m *metrics.Metrics) *bounds {
@@ -37,8 +27,7 @@ func newBounds(cfg config, m *metrics.Metrics) *bounds {
 		requests: places{make(chan struct{}, cfg.http.maxRequests), "too many requests are under way; try again", "1"},
 		imports:  places{make(chan struct{}, cfg.imports.atOnce), "too many imports are under way; try again later", "30"},
 		streams:  places{make(chan struct{}, cfg.http.maxStreams), "too many streams of events are open", "30"},
-		room:     semaphore.NewWeighted(cfg.http.maxBodies),
-		most:     cfg.http.maxBodies,
+		room:     newRoom(cfg.http.maxBodies),
 	}
 }
 
@@ -76,9 +65,7 @@ func (b *bounds) within(p places, next http.Handler) http.Handler {
 // for.
 func (b *bounds) refuse(w http.ResponseWriter, r *http.Request, p places) {
 	b.metrics.Refused(metrics.Overloaded)
-	if r.ContentLength != 0 {
-		w.Header().Set("Connection", "close") // else net/http reads the body before it answers
-	}
+	leaveBody(w, r)
 	w.Header().Set("Retry-After", p.again)
 	blameOn(w, errors.New(p.full))
 	writeFailure(w, http.StatusServiceUnavailable, p.full)
@@ -99,7 +86,7 @@ func (b *bounds) bounded(limit int64, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		body := &arrival{ReadCloser: r.Body, bounds: b, ctx: r.Context(), w: w, size: b.size(r, limit), placed: true}
+		body := &arrival{ReadCloser: r.Body, bounds: b, ctx: r.Context(), w: w, size: b.room.size(r, limit), placed: true}
 		defer body.end()
 		r.Body = body
 		next.ServeHTTP(w, r)
@@ -110,9 +97,9 @@ func (b *bounds) bounded(limit int64, next http.Handler) http.Handler {
 const storeBody = 16 << 20
 
 // store is the embedded store for requests that there is a place for. It knows its own
-// limits; a body that it may hold has its room from the beginning, and a file is an import.
+// limits; a file is an import.
 func (b *bounds) store(next http.Handler) http.Handler {
-	imports, others := b.within(b.imports, next), b.within(b.requests, b.roomy(storeBody, next))
+	imports, others := b.within(b.imports, next), b.bounded(storeBody, next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media == "multipart/form-data" {
 			imports.ServeHTTP(w, r)
@@ -122,51 +109,20 @@ func (b *bounds) store(next http.Handler) http.Handler {
 	})
 }
 
-// roomy is next for requests whose bodies there is room for, from the beginning: nothing is
-// known of how they are read.
-func (b *bounds) roomy(limit int64, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if size := b.size(r, limit); size > smallBody {
-			if !b.makeRoom(r.Context(), size) {
-				b.refuse(w, r, b.requests)
-				return
-			}
-			defer b.room.Release(size)
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// size returns the room that the body of r takes.
-func (b *bounds) size(r *http.Request, limit int64) int64 {
-	size := r.ContentLength
-	if size < 0 || size > limit {
-		size = limit
-	}
-	return min(size, b.most)
-}
-
-// makeRoom waits a moment for room, and reports whether there is any.
-func (b *bounds) makeRoom(ctx context.Context, size int64) bool {
-	if b.room.TryAcquire(size) {
-		return true
-	}
-	ctx, cancel := context.WithTimeout(ctx, roomTime)
-	defer cancel()
-	return b.room.Acquire(ctx, size) == nil
-}
-
 // An arrival is the body of a request that takes a place when it is there. It is for one
-// goroutine.
+// goroutine, save for what the room has of it.
 type arrival struct {
 	io.ReadCloser
 	bounds *bounds
 	ctx    context.Context // of the request, which it belongs to
 	w      http.ResponseWriter
 
-	size, came   int64
+	size         int64
 	placed, held bool // has a place, has room
 	failure      error
+
+	came        atomic.Int64 // bytes
+	interrupted atomic.Bool  // in favour of others
 }
 
 // Read implements [io.Reader].
@@ -180,17 +136,24 @@ func (a *arrival) Read(p []byte) (int, error) {
 		connectionFrom(a.ctx).awaitBody()
 	}
 	n, err := a.ReadCloser.Read(p)
-	a.came += int64(n)
-	if a.came > smallBody && !a.held {
-		if a.held = a.bounds.makeRoom(a.ctx, a.size); !a.held {
-			err = a.refused()
-		}
+	roomless := a.came.Add(int64(n)) > smallBody && !a.held && !a.takeRoom()
+	if err != nil && a.held {
+		a.bounds.room.whole(a)
 	}
-	if err == io.EOF && !a.place() {
+	switch {
+	case roomless, a.interrupted.Load():
+		a.w.Header().Set("Connection", "close") // what is left is not waited for
+		err = a.refused()
+	case err == io.EOF && !a.place():
 		err = a.refused()
 	}
 	a.failure = err
 	return n, err
+}
+
+func (a *arrival) takeRoom() bool {
+	a.held = a.bounds.room.take(a)
+	return a.held
 }
 
 // place waits a moment for a place, and reports whether there is one.
@@ -222,6 +185,7 @@ func (a *arrival) end() {
 		a.bounds.requests.leave()
 	}
 	if a.held {
-		a.bounds.room.Release(a.size)
+		a.bounds.room.whole(a)
+		a.bounds.room.free.Release(a.size)
 	}
 }

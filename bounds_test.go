@@ -164,7 +164,7 @@ func TestRoomForBodies(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if !b.room.TryAcquire(b.most) || len(b.requests.taken) != 0 {
+		if !b.room.free.TryAcquire(b.room.most) || len(b.requests.taken) != 0 {
 			t.Error("not all places and room were given back")
 		}
 	})

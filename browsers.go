@@ -52,19 +52,20 @@ func (b *browsers) without(next http.Handler) http.Handler {
 		switch {
 		case isOwn(r.Context()):
 		case r.TLS == nil && !b.knows(r.Host): // a certificate is proof of the name
-			b.refuse(w, "Host: is not of this machine; ALLOWED_HOSTS has further names, API_KEYS does without")
+			b.refuse(w, r, "Host: is not of this machine; ALLOWED_HOSTS has further names, API_KEYS does without")
 			return
 		case b.origins.Check(r) != nil:
-			b.refuse(w, "the request was made by a page of another origin; API_KEYS lets those call that have a key")
+			b.refuse(w, r, "the request was made by a page of another origin; API_KEYS lets those call that have a key")
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-func (b *browsers) refuse(w http.ResponseWriter, message string) {
+func (b *browsers) refuse(w http.ResponseWriter, r *http.Request, message string) {
 	b.metrics.Refused(metrics.ForeignPage)
-	writeFailure(w, http.StatusForbidden, message)
+	leaveBody(w, r)
+	turnAway(w, http.StatusForbidden, message)
 }
 
 // knows reports whether a Host header, with or without a port, has a name of this machine's,

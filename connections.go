@@ -33,7 +33,8 @@ type connections struct {
 	limit        int
 	writeTimeout time.Duration
 	metrics      *metrics.Metrics
-	served       sync.WaitGroup // one for each that the server has not ended with
+	served       atomic.Int64  // those that the server has not ended with
+	ended        chan struct{} // holds a value when it has ended with another
 
 	mu       sync.Mutex // guards what follows, and what connection says
 	open     map[*connection]struct{}
@@ -44,7 +45,7 @@ type connections struct {
 func newConnections(ln net.Listener, limit int, writeTimeout time.Duration, m *metrics.Metrics) *connections {
 	return &connections{
 		Listener: ln, limit: limit, writeTimeout: writeTimeout, metrics: m,
-		open: map[*connection]struct{}{}, waiting: list.New(),
+		ended: make(chan struct{}, 1), open: map[*connection]struct{}{}, waiting: list.New(),
 	}
 }
 
@@ -114,7 +115,7 @@ func (l *connections) changed(conn net.Conn, state http.ConnState) {
 		return
 	}
 	if state == http.StateClosed || state == http.StateHijacked {
-		defer l.served.Done()
+		defer l.end()
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -127,6 +128,15 @@ func (l *connections) changed(conn net.Conn, state http.ConnState) {
 		c.await(false)
 	case state == http.StateClosed || state == http.StateHijacked:
 		l.drop(c)
+	}
+}
+
+// end notes that the server has ended with a connection.
+func (l *connections) end() {
+	l.served.Add(-1)
+	select {
+	case l.ended <- struct{}{}:
+	default: // whoever waits looks anyway
 	}
 }
 
@@ -268,10 +278,14 @@ func connectionOf(conn net.Conn) *connection {
 }
 
 // untilClient is h, after which it is the client that is waited for: net/http reads what is
-// left of the body, and sends what is left of the answer.
+// left of the body, and sends what is left of the answer. A GET has no body that anybody
+// reads: it must not keep an answer that is too large to wait for the end of h.
 func untilClient(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer connectionFrom(r.Context()).awaitBody()
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			leaveBody(w, r)
+		}
 		h.ServeHTTP(w, r)
 	})
 }

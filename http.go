@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -35,6 +36,9 @@ type requestError struct {
 }
 
 func (e *requestError) Error() string { return e.message }
+
+// Status lets the embedded store, whose errors are its own, answer as is meant here.
+func (e *requestError) Status() int { return e.status }
 
 func badRequest(format string, args ...any) error {
 	return &requestError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
@@ -108,12 +112,25 @@ func unwrapped(w http.ResponseWriter) http.ResponseWriter {
 
 // chain is the text of err and of what is behind an upstream's error, which its own
 // text leaves out.
-func chain(err error) string {
-	text := err.Error()
-	for err = errors.Unwrap(err); err != nil; err = errors.Unwrap(err) {
-		if cause := err.Error(); !strings.Contains(text, cause) {
-			text += ": " + cause
+func chain(err error) string { return withCauses(err.Error(), err) }
+
+// withCauses adds to text what is behind err and not in it yet.
+func withCauses(text string, err error) string {
+	var causes []error
+	switch e := err.(type) {
+	case interface{ Unwrap() []error }:
+		causes = e.Unwrap()
+	case interface{ Unwrap() error }:
+		causes = []error{e.Unwrap()}
+	}
+	for _, cause := range causes {
+		if cause == nil {
+			continue
 		}
+		if words := cause.Error(); !strings.Contains(text, words) {
+			text += ": " + words
+		}
+		text = withCauses(text, cause)
 	}
 	return text
 }
@@ -126,6 +143,21 @@ func refusedSettings(err error) string {
 		return ""
 	}
 	return ": " + failed.Message
+}
+
+// leaveBody has the connection of a request whose body nobody reads closed after the answer:
+// net/http would wait for the body before it answers.
+func leaveBody(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		w.Header().Set("Connection", "close")
+	}
+}
+
+// turnAway answers with a failure, and tells the log the same: message has nothing of the
+// request.
+func turnAway(w http.ResponseWriter, status int, message string) {
+	blameOn(w, errors.New(message))
+	writeFailure(w, status, message)
 }
 
 func writeFailure(w http.ResponseWriter, status int, message string) {
@@ -280,6 +312,9 @@ func bodyError(err error) error {
 	}
 	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return badRequest("%s: is not a field of this request", strings.Trim(field, `"`))
+	}
+	if _, ok := errors.AsType[net.Error](err); ok { // whose text has both addresses
+		return badRequest("body: did not arrive to its end")
 	}
 	switch {
 	case errors.Is(err, io.EOF):

@@ -16,7 +16,8 @@ import (
 // fixedLimits are those of the README's table that have no variable: what they limit, and
 // the constant in the program.
 var fixedLimits = []struct{ limit, file, name string }{
-	{"bytes of a body of login, refresh, or where else no key is asked for", "bounds.go", "smallBody"},
+	{"bytes of a body of login, refresh, or where else no key is asked for", "room.go", "smallBody"},
+	{"bytes that must come of a larger body in a second, after the first, while others wait for its room", "room.go", "slowBody"},
 	{"bytes of all headers that are still arriving, together", "connections.go", "maxArriving"},
 	{"characters of a request's own `x-request-id`", "middleware.go", "maxRequestID"},
 	{"how long an upload may stand still", "upload.go", "uploadPause"},

@@ -197,6 +197,7 @@ func jsonErrors(mux *http.ServeMux) http.Handler {
 			mux.ServeHTTP(w, r)
 			return
 		}
+		leaveBody(w, r)
 		plain := &headerOnly{header: http.Header{}}
 		if pattern == "" { // mux's own answer, not a route of ours
 			h.ServeHTTP(plain, r)

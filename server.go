@@ -109,14 +109,14 @@ func (s server) listen(hs *http.Server, ln net.Listener) error {
 
 // await gives the requests that were cut some time to notice.
 func (s server) await(ctx context.Context, open *connections) {
-	over := make(chan struct{})
-	go func() { // ends with the process at the latest
-		defer close(over)
-		open.served.Wait()
-	}()
-	select {
-	case <-over:
-	case <-time.After(cutTime):
-		s.log.WarnContext(ctx, "requests still under way at the end of the service")
+	moment := time.NewTimer(cutTime)
+	defer moment.Stop()
+	for open.served.Load() > 0 {
+		select {
+		case <-open.ended:
+		case <-moment.C:
+			s.log.WarnContext(ctx, "requests still under way at the end of the service")
+			return
+		}
 	}
 }

@@ -24,6 +24,12 @@ func (c *call) readBody(depth int) (body, error) {
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			return body{}, &fault{status: http.StatusRequestEntityTooLarge, code: "FST_ERR_CTP_BODY_TOO_LARGE", message: "Request body is too large"}
 		}
+		if busy, ok := errors.AsType[interface {
+			error
+			Status() int
+		}](err); ok { // who serves the store has an answer of its own
+			return body{}, &fault{status: busy.Status(), message: busy.Error()}
+		}
 		return body{}, refuse("the body could not be read to its end")
 	}
 	switch {
