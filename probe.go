@@ -11,14 +11,20 @@ import (
 	"time"
 )
 
-// probeTimeout is how long -probe waits, longer than a status route takes.
-const probeTimeout = checkTimeout + time.Second
+// probeTimeout is how long -probe waits, longer than the status route takes: check-up asks
+// every upstream, one after the other, and may read the whole file of the embedded store.
+func probeTimeout(route string) time.Duration {
+	if route == "check-up" {
+		return time.Minute
+	}
+	return checkTimeout + time.Second
+}
 
 // probe asks a status route of the service that runs with this configuration on this
 // machine. It returns nil when the service is well: for where nobody else can ask, such as
 // an image without a shell.
 func probe(ctx context.Context, cfg config, route string) error {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout(route))
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, ownURL(cfg)+"/-/"+route, nil)
 	if err != nil {
