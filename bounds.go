@@ -67,8 +67,7 @@ func (b *bounds) refuse(w http.ResponseWriter, r *http.Request, p places) {
 	b.metrics.Refused(metrics.Overloaded)
 	leaveBody(w, r)
 	w.Header().Set("Retry-After", p.again)
-	blameOn(w, errors.New(p.full))
-	writeFailure(w, http.StatusServiceUnavailable, p.full)
+	turnAway(w, http.StatusServiceUnavailable, p.full)
 }
 
 // bounded is [bounds.within] for requests whose bodies are read to their end before anything

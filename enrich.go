@@ -31,6 +31,7 @@ func (a *api) listEnriched(w http.ResponseWriter, r *http.Request) error {
 		maps.Copy(w.Header(), res.Header)
 		w.WriteHeader(res.StatusCode)
 		_, _ = io.Copy(w, res.Body) // a client that is gone
+		blameStore(w, true)
 		return nil
 	}
 	var list []document.Document

@@ -15,7 +15,8 @@ import (
 // msg, pid, hostname (the machine's), and reqId where a request caused it. An attribute
 // "err", an error or a text, becomes error.message; durations become milliseconds.
 //
-// Whatever the texts hold, a line stays one, and email addresses in errors are masked.
+// Whatever the texts hold, a line stays one. An error is told with its causes, and without
+// email addresses and what it quotes, which may be what a client or an upstream sent.
 func newLog(to io.Writer, level slog.Level) *slog.Logger {
 	machine, _ := os.Hostname() // a line without it is one all the same
 	lines := slog.NewJSONHandler(to, &slog.HandlerOptions{Level: level, ReplaceAttr: platformAttr})
@@ -53,10 +54,11 @@ func anyAttr(a slog.Attr, isError bool) slog.Attr {
 	case slog.Level:
 		a.Value = slog.IntValue(platformLevel(v))
 	case error:
+		text := unquoted(chain(v))
 		if isError {
-			return errorAttr(v.Error())
+			return errorAttr(text)
 		}
-		a.Value = slog.StringValue(printable(masked(v.Error()), maxText))
+		a.Value = slog.StringValue(printable(masked(text), maxText))
 	}
 	return a
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -51,6 +53,7 @@ func TestLogFormat(t *testing.T) {
 		log.Info("a duration", "took", 1500*time.Microsecond, "at", time.UnixMilli(0).UTC())
 		log.With("jobId", "j1").WarnContext(ctx, "an error", "err", errors.New("it broke"))
 		log.Error("no error", "err", nil)
+		log.Error("with causes", "err", fmt.Errorf("look for jobs: %w", errors.Join(&upstream.Error{Service: "CRUD", Route: "GET /jobs/", Err: io.EOF})))
 	})
 	want := []map[string]any{
 		{"level": 10., "msg": "a trace", "reqId": "r1"},
@@ -58,6 +61,7 @@ func TestLogFormat(t *testing.T) {
 		{"level": 30., "msg": "a duration", "took": 1.5, "at": "1970-01-01T00:00:00Z"},
 		{"level": 40., "msg": "an error", "error": map[string]any{"message": "it broke"}, "jobId": "j1", "reqId": "r1"},
 		{"level": 50., "msg": "no error"},
+		{"level": 50., "msg": "with causes", "error": map[string]any{"message": "look for jobs: CRUD GET /jobs/ could not be reached: EOF"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
@@ -69,7 +73,10 @@ func TestTextsOfLines(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ text, want string }{
 		"plain":             {"it broke", "it broke"},
-		"an address":        {`E11000 dup key: { email: "ann.lee@example.com" }`, `E11000 dup key: { email: "[email]" }`},
+		"an address":        {"ann.lee@example.com is taken", "[email] is taken"},
+		"what is quoted":    {`malformed HTTP status code "Ann \"Lee\""`, `malformed HTTP status code "…"`},
+		"a pattern":         {"missing closing ): `(Ann Lee`", `missing closing ): "…"`},
+		"a duplicate":       {`E11000 dup key: { name: "Ann", email: "ann.lee@example.com" }`, `E11000 dup key: { name: "…", email: "…" }`},
 		"both ends":         {"read tcp 10.0.0.1:3000->203.0.113.9:52514: i/o timeout", "read tcp [connection] i/o timeout"},
 		"an upstream":       {"dial tcp 10.0.0.1:3000: connect: connection refused", "dial tcp 10.0.0.1:3000: connect: connection refused"},
 		"line separators":   {"a\u2028b\u0085c", "a�b�c"},
@@ -82,7 +89,6 @@ func TestTextsOfLines(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, line := range linesOf(t, slog.LevelInfo, func(log *slog.Logger) {
-				log.Error("failed", "err", test.text)
 				log.Error("failed", "err", errors.New(test.text))
 			}) {
 				if diff := cmp.Diff(map[string]any{"message": test.want}, line["error"]); diff != "" {
@@ -215,6 +221,56 @@ func TestServerLines(t *testing.T) {
 				if diff := cmp.Diff([]map[string]any{{"level": 40., "msg": want}}, got); diff != "" {
 					t.Errorf("lines (-want +got):\n%s", diff)
 				}
+			}
+		})
+	}
+}
+
+// A givenAnswer is a store that answers all calls the same.
+type givenAnswer struct {
+	status int
+	body   io.Reader
+}
+
+func (g givenAnswer) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: g.status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(g.body), Request: r}, nil
+}
+
+// TestLinesOfStoresAnswers: an answer that is passed on as it is has its reason too.
+func TestLinesOfStoresAnswers(t *testing.T) {
+	t.Parallel()
+	cfg, err := loadConfig(environment(map[string]string{"CRUD_SERVICE": "crud", "USERS_CRUD_ENDPOINT": "/users", "UMS_CONFIG_CRUD_ENDPOINT": "/groups"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		store givenAnswer
+		want  any
+	}{
+		"well":       {givenAnswer{200, strings.NewReader("[]")}, nil},
+		"a refusal":  {givenAnswer{400, strings.NewReader(`{"message":"Ann"}`)}, map[string]any{"message": "the answer is the store's own"}},
+		"a failure":  {givenAnswer{500, strings.NewReader(`{"message":"Ann"}`)}, map[string]any{"message": "the answer is the store's own"}},
+		"broken off": {givenAnswer{200, iotest.ErrReader(io.ErrUnexpectedEOF)}, map[string]any{"message": "the store's answer broke off"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lines := linesOf(t, slog.LevelDebug, func(log *slog.Logger) {
+				store, err := openNetwork(cfg, test.store, log, upstream.Observer{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				handler := newAPI(cfg, neighbours{store: store}, log).handler()
+				_ = upstream.Protect(func() error { // one that is broken off
+					ctx := context.WithValue(t.Context(), http.ServerContextKey, &http.Server{}) // else ReverseProxy ends it in peace
+					handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/users/", nil))
+					return nil
+				})
+			})
+			if len(lines) != 1 {
+				t.Fatalf("%d lines: %v", len(lines), lines)
+			}
+			if diff := cmp.Diff(test.want, lines[0]["error"]); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -40,7 +40,7 @@ var (
 	emailForm      = regexp.MustCompile(`[^\s"'<>(){}\[\],;:=]+@[^\s"'<>(){}\[\],;:=]+`)
 	connectionForm = regexp.MustCompile(`\S+->\S+`) // "read tcp 10.0.0.1:3000->203.0.113.9:52514: ..."
 	peerForm       = regexp.MustCompile(`\b\d{1,3}(\.\d{1,3}){3}(:\d+)?\b|\[[0-9a-fA-F:.]+(%\w+)?\](:\d+)?`)
-	quotedForm     = regexp.MustCompile(`"(\\.|[^"\\])*"`)
+	quotedForm     = regexp.MustCompile(`"(\\.|[^"\\])*"|` + "`[^`]*`")
 )
 
 // masked returns the text of an error without email addresses and without the two ends of a
@@ -56,7 +56,8 @@ func masked(text string) string {
 	return text
 }
 
-// unquoted returns text without what it quotes, which may be what a client sent.
+// unquoted returns text without what it quotes, which may be what somebody sent: net/http
+// quotes the first bytes of an answer that it does not understand.
 func unquoted(text string) string { return quotedForm.ReplaceAllString(text, `"…"`) }
 
 // serverLines takes the lines of net/http, which name clients' addresses and quote what they

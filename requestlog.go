@@ -80,15 +80,10 @@ func isStatusRoute(method, route string) bool {
 // reasonFor returns why a request failed, for its line; "" for nothing. That a client was
 // refused is told to those who look into it, without what it sent.
 func (a *api) reasonFor(ctx context.Context, err error, level slog.Level) string {
-	switch {
-	case err == nil:
+	if err == nil || level < slog.LevelWarn && !a.log.Enabled(ctx, slog.LevelDebug) {
 		return ""
-	case level >= slog.LevelWarn:
-		return chain(err) + refusedSettings(err)
-	case a.log.Enabled(ctx, slog.LevelDebug):
-		return unquoted(chain(err))
 	}
-	return ""
+	return unquoted(chain(err)) + refusedSettings(err)
 }
 
 // routeOf is the path of a pattern of the mux, "" for none.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -56,17 +57,39 @@ func (w *seenWriter) attr(status int) slog.Attr {
 	return slog.GroupAttrs("response", answer...)
 }
 
-// blameOn notes why a request failed, for its line in the log.
-func blameOn(w http.ResponseWriter, err error) {
+// seenBy returns what notes the answer to w, or nil.
+func seenBy(w http.ResponseWriter) *seenWriter {
 	for {
 		switch at := w.(type) {
 		case *seenWriter:
-			at.err = err
-			return
+			return at
 		case interface{ Unwrap() http.ResponseWriter }:
 			w = at.Unwrap()
 		default:
-			return
+			return nil
 		}
+	}
+}
+
+// blameOn notes why a request failed, for its line in the log.
+func blameOn(w http.ResponseWriter, err error) {
+	if seen := seenBy(w); seen != nil {
+		seen.err = err
+	}
+}
+
+var (
+	errStoresOwn   = errors.New("the answer is the store's own")
+	errStoreBroken = errors.New("the store's answer broke off")
+)
+
+// blameStore notes that an answer that is passed on is the store's, should it be a failure.
+func blameStore(w http.ResponseWriter, whole bool) {
+	switch seen := seenBy(w); {
+	case seen == nil:
+	case !whole:
+		seen.err = errStoreBroken
+	case seen.status >= http.StatusBadRequest:
+		seen.err = errStoresOwn
 	}
 }

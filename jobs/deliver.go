@@ -97,7 +97,7 @@ func (q *Queue) deliver(ctx context.Context, client *http.Client, e entry) error
 	if err != nil || !won {
 		return err
 	}
-	log := q.cfg.Log.With("jobId", e.JobID, "host", hostOf(e.CallbackURL))
+	log := q.cfg.Log.With("jobId", e.JobID, "callbackHost", hostOf(e.CallbackURL))
 	taken := set["callbackAt"].(int64)
 	switch status, err := q.post(ctx, client, e); {
 	case err == nil && status >= 200 && status < 300:

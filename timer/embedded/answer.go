@@ -41,7 +41,7 @@ func (s *Service) answer(h func(http.ResponseWriter, *http.Request) error) http.
 		}
 		status, message := classify(err)
 		if status >= http.StatusInternalServerError {
-			s.log.ErrorContext(r.Context(), "request of a timer failed", "route", r.Pattern, "status", status, "err", err, "cause", errors.Unwrap(err))
+			s.log.ErrorContext(r.Context(), "request of a timer failed", "route", r.Pattern, "status", status, "err", err)
 		}
 		if wait := upstream.RetryAfter(err); wait > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
