@@ -78,6 +78,7 @@ func (q *Queue) deliverDue(ctx context.Context, client *http.Client, deliveries 
 			return nil
 		}
 		deliveries.Go(func() error {
+			ctx := e.context(ctx)
 			if err := upstream.Protect(func() error { return q.deliver(ctx, client, e) }); err != nil && ctx.Err() == nil {
 				q.cfg.Log.WarnContext(ctx, "callback is tried again later", "jobId", e.JobID, "err", err)
 			}

@@ -72,7 +72,7 @@ func pauseAfter(failures int) time.Duration {
 // and the job is run again.
 func (q *Queue) settle(t *Task, end ending) {
 	if t.life.Err() != nil {
-		t.log.Warn("job is left to others", "err", context.Cause(t.life))
+		t.log.WarnContext(t.life, "job is left to others", "err", context.Cause(t.life))
 		return
 	}
 	at := q.now()
@@ -104,12 +104,12 @@ func (t *Task) logEnd(end ending, err error) {
 	done, _ := t.progress()
 	switch {
 	case err != nil:
-		t.log.Warn("end of a run was not kept", "err", err)
+		t.log.WarnContext(t.life, "end of a run was not kept", "err", err)
 	case end.status == Completed:
-		t.log.Info("job completed", "ids", done)
+		t.log.InfoContext(t.life, "job completed", "ids", done)
 	case end.status == Failed:
-		t.log.Error("job failed", "ids", done, "err", end.err)
+		t.log.ErrorContext(t.life, "job failed", "ids", done, "err", end.err)
 	case end.err != nil:
-		t.log.Warn("job is tried again later", "ids", done, "pause", end.pause, "err", end.err)
+		t.log.WarnContext(t.life, "job is tried again later", "ids", done, "pause", end.pause, "err", end.err)
 	}
 }

@@ -81,7 +81,9 @@ func onStore(t *testing.T, test func(t *testing.T, w *world)) {
 // queue makes a queue; what cfg leaves open is set for tests.
 func (w *world) queue(cfg jobs.Config) *jobs.Queue {
 	cfg.Collection = w.docs
-	cfg.Log = logtest.Logger(w.t)
+	if cfg.Log == nil {
+		cfg.Log = logtest.Logger(w.t)
+	}
 	if cfg.Concurrency == 0 {
 		cfg.Concurrency = 2
 	}

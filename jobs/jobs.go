@@ -32,6 +32,7 @@
 //	callback       string      "", "due", "delivered" or "given up"
 //	callbackTries  number
 //	callbackAt     number      of the next try
+//	requestId      string      of the request that asked for the job, for the log
 //	part           number      of a part, from 0
 //	ids            Array of string
 //	outcomes       Array of RawObject

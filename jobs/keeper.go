@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 	"time"
+
+	"user-manager/upstream"
 )
 
 // creating is the status of a job that is not kept whole yet; readers never see it.
@@ -71,6 +73,13 @@ type entry struct {
 	Callback      string            `json:"callback"`
 	CallbackTries int               `json:"callbackTries"`
 	CallbackAt    int64             `json:"callbackAt"`
+	RequestID     string            `json:"requestId,omitempty"`
+}
+
+// context returns ctx for work on e: what is logged has the id of the request that asked for
+// the job, and nothing of that request goes upstream.
+func (e entry) context(ctx context.Context) context.Context {
+	return upstream.WithCaller(ctx, upstream.Caller{RequestID: e.RequestID})
 }
 
 // job returns e as callers see it.

@@ -67,6 +67,7 @@ func (q *Queue) newTask(ctx context.Context, e entry, owner string, leased time.
 		writing: make(chan struct{}, 1), open: map[string]string{}, done: e.Done, counts: map[string]int{},
 	}
 	maps.Copy(t.counts, e.Counts)
+	ctx = e.context(ctx)
 	t.run, t.stop = context.WithCancelCause(ctx)
 	t.life, t.kill = context.WithCancelCause(context.WithoutCancel(ctx))
 	q.mu.Lock()

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"user-manager/upstream"
 )
 
 // A Queue keeps jobs and runs them. It is safe for use by several goroutines.
@@ -60,6 +62,7 @@ func (q *Queue) Add(ctx context.Context, r Request) (Job, error) {
 	e := entry{
 		JobID: newID(), Kind: r.Kind, Status: Pending, Options: r.Options, Total: len(ids),
 		QueuedAt: q.now().UnixMilli(), CallbackURL: q.callbackURL(r), Counts: map[string]int{},
+		RequestID: upstream.CallerFrom(ctx).RequestID,
 	}
 	if e.Options == nil {
 		e.Options = map[string]string{}

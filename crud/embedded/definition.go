@@ -155,7 +155,7 @@ func Jobs(path string) Definition {
 	return Definition{
 		Name: "jobs", Path: path, DefaultState: "PUBLIC", Internal: true,
 		Fields: slices.Concat(
-			optional(kindString, "type", "jobId", "kind", "status", "leaseOwner", "callbackUrl", "callback"),
+			optional(kindString, "type", "jobId", "kind", "status", "leaseOwner", "callbackUrl", "callback", "requestId"),
 			optional(kindNumber, "total", "done", "queuedAt", "startedAt", "finishedAt", "leaseUntil",
 				"failures", "panics", "retryAt", "callbackTries", "callbackAt", "part"),
 			optional(kindObject, "options", "counts"),
