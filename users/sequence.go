@@ -65,7 +65,7 @@ func (s *Service) carryOut(ctx context.Context, n note, unchanged func(context.C
 	if certain && !doubt.Raised() {
 		s.closeNote(ctx, open)
 	} else {
-		s.leaveOpen(ctx, open)
+		s.settleLater(ctx, open)
 	}
 	if open.lost && n.subject() != "" {
 		return s.takenOver(ctx, n)
@@ -106,8 +106,8 @@ func (s *Service) undo(ctx context.Context, steps []step, certain bool) bool {
 	return true
 }
 
-// leaveOpen leaves a note to be settled, and tells by which id the log will name it then.
-func (s *Service) leaveOpen(ctx context.Context, open *openNote) {
+// settleLater leaves a note to be settled, and tells by which id the log will name it then.
+func (s *Service) settleLater(ctx context.Context, open *openNote) {
 	s.Log.InfoContext(ctx, "operation is settled later", "kind", open.Kind, "operationId", open.Operation)
 	if err := s.journal.letGo(ctx, open, false); err != nil {
 		s.Log.WarnContext(ctx, "journal note not let go yet", "err", err)
