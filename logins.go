@@ -138,13 +138,13 @@ func (l *loginLimits) try(account, address uint64, known bool) (_ *loginAttempt,
 	if wait := l.accounts.refused(account, now); wait > 0 {
 		return nil, nil, &loginLimited{metrics.AccountLimited, wait}
 	}
-	if wait := l.addresses.refused(address, now); known && wait > 0 {
+	if wait := l.addresses.refused(address, now); wait > 0 {
 		return nil, nil, &loginLimited{metrics.AddressLimited, wait}
 	}
 	if ended := l.accounts.full(account, now); ended != nil {
 		return nil, ended, nil
 	}
-	if ended := l.addresses.full(address, now); known && ended != nil {
+	if ended := l.addresses.full(address, now); ended != nil {
 		return nil, ended, nil
 	}
 	attempt := &loginAttempt{of: l, account: l.accounts.enter(account)}

@@ -108,7 +108,6 @@ func (b *buckets) forget(now time.Duration) {
 
 func (b *buckets) forgetFirst() {
 	first := heap.Pop(&b.lacking).(*bucket)
-	first.fullAt = 0
 	b.dropIdle(first)
 }
 

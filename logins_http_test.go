@@ -182,6 +182,27 @@ func TestLoginThatIsGuessedAtOnce(t *testing.T) {
 	})
 }
 
+// TestLoginThatPanics takes nothing either, and its room is given back.
+func TestLoginThatPanics(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h, _ := newLogins(t, map[string]string{"LOGIN_RATE_LIMIT": "1/1h"}, func(username string) error {
+			if username == "joe" {
+				panic("the provider's")
+			}
+			return nil
+		})
+		for range 2 {
+			if got := h.loginFrom("joe", "192.0.2.1", ""); got.status != 500 {
+				t.Errorf("login = %d %s", got.status, got.body)
+			}
+		}
+		if limits := h.api.access.logins; len(limits.accounts.byKey)+len(limits.addresses.byKey) != 0 {
+			t.Error("a login is under way yet")
+		}
+	})
+}
+
 // TestLoginThatWaitsTooLong: where those under way leave no room in the time of a call, it is
 // told to come again.
 func TestLoginThatWaitsTooLong(t *testing.T) {
@@ -212,18 +233,20 @@ func TestLoginsThatWaitLeaveRoom(t *testing.T) {
 		h, at := newLogins(t, map[string]string{"LOGIN_RATE_LIMIT": "1/1h", "HTTP_MAX_REQUESTS": "8"}, func(string) error { return nil })
 		var statuses [600]atomic.Int64
 		var people sync.WaitGroup
-		for range 8 {
-			people.Go(func() { statuses[h.loginFrom("ann", "192.0.2.1", "").status].Add(1) })
+		for range 2 {
+			for range 8 {
+				people.Go(func() { statuses[h.loginFrom("ann", "192.0.2.1", "").status].Add(1) })
+			}
+			synctest.Wait()
+			if got := h.call("GET", "/users/count", ""); got.status != 200 {
+				t.Errorf("meanwhile another request = %d %s", got.status, got.body)
+			}
+			people.Wait()
 		}
-		synctest.Wait()
-		if got := h.call("GET", "/users/count", ""); got.status != 200 {
-			t.Errorf("meanwhile another request = %d %s", got.status, got.body)
+		if got := [...]int64{statuses[200].Load(), statuses[503].Load(), at.asked.Load()}; got != [...]int64{10, 6, 10} {
+			t.Errorf("200s, 503s and calls of the provider: %v, want 10, 6 and 10", got)
 		}
-		people.Wait()
-		if got := [...]int64{statuses[200].Load(), statuses[503].Load(), at.asked.Load()}; got != [...]int64{5, 3, 5} {
-			t.Errorf("200s, 503s and calls of the provider: %v, want 5, 3 and 5", got)
-		}
-		if scraped := h.call("GET", "/-/metrics", "").body; !strings.Contains(scraped, `{reason="overloaded"} 3`) {
+		if scraped := h.call("GET", "/-/metrics", "").body; !strings.Contains(scraped, `{reason="overloaded"} 6`) {
 			t.Errorf("the counts are %s", scraped)
 		}
 	})
