@@ -40,6 +40,7 @@ func (a *api) sources() metrics.Sources {
 		JobsRunning: a.jobs.Running,
 		JobsQueued:  a.jobs.Waiting,
 		Unsettled:   a.users.Unsettled,
+		Left:        a.users.Left,
 	}
 	if a.store.embedded != nil {
 		s.StoreSize = a.store.embedded.Size

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"user-manager/upstream/faults"
 )
 
 // TestMetrics: what the service did is counted, by routes and not by paths.
@@ -38,6 +42,7 @@ func TestMetrics(t *testing.T) {
 			`user_manager_jobs_queued 0`,
 			`user_manager_jobs_running 0`,
 			`user_manager_operations_unsettled 0`,
+			`user_manager_operations_left 0`,
 		} {
 			if !strings.Contains(text, line+"\n") {
 				t.Errorf("there is no line %s", line)
@@ -61,7 +66,9 @@ func TestMetrics(t *testing.T) {
 func TestMetricsAreBounded(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, nil)
-	series := func() int { return strings.Count(h.must("GET", "/-/metrics", "").body, "\nhttp_request_duration_seconds_count{") }
+	series := func() int {
+		return strings.Count(h.must("GET", "/-/metrics", "").body, "\nhttp_request_duration_seconds_count{")
+	}
 	ask := func(i int) {
 		h.call(fmt.Sprintf("X%d", i), "/users/", "")
 		h.call("GET", fmt.Sprintf("/nothing/%d", i), "")
@@ -97,5 +104,52 @@ func TestMetricsOff(t *testing.T) {
 		if got := h.call("GET", "/ums/-/metrics", ""); got.status != 404 {
 			t.Errorf("below the prefix: %d", got.status)
 		}
+	}
+}
+
+// TestOperationsLeft: what is under way is told apart from what is left, so that nobody is
+// called for a service that is only busy.
+func TestOperationsLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, nil)
+		h.must("POST", "/users/?sendEmail=false", annOfBoth)
+		counts := func() string {
+			return fmt.Sprintf("%d unsettled, %d left", h.api.users.Unsettled(), h.api.users.Left())
+		}
+		h.plan.Reset()
+		h.plan.ArmDelay(4, time.Second)
+		ended := make(chan reply)
+		go func() { ended <- h.call("PATCH", "/users/<id1>", `{"$set":{"blocked":true}}`) }()
+		synctest.Wait()
+		if got := counts(); got != "1 unsettled, 0 left" {
+			t.Errorf("in the middle of a change: %s", got)
+		}
+		<-ended
+		h.plan.Reset()
+		h.plan.ArmFrom(4, faults.Unreachable)
+		h.call("PATCH", "/users/<id1>", `{"$set":{"blocked":false}}`)
+		if got := counts(); got != "1 unsettled, 1 left" {
+			t.Errorf("after a change that failed: %s", got)
+		}
+		h.plan.Reset()
+		h.settle()
+		if got := counts(); got != "0 unsettled, 0 left" {
+			t.Errorf("in the end: %s", got)
+		}
+	})
+}
+
+// TestClientsThatLeave: a request whose client does not wait is no failure of ours.
+func TestClientsThatLeave(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, nil)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	r := httptest.NewRequestWithContext(gone, "GET", "/users/", nil)
+	h.api.handler().ServeHTTP(httptest.NewRecorder(), r)
+	const want = `http_request_duration_seconds_count{method="GET",route="/users",status_code="499"} 1`
+	if text := h.must("GET", "/-/metrics", "").body; !strings.Contains(text, want) {
+		t.Errorf("there is no line %s in\n%s", want, text)
 	}
 }

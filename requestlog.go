@@ -35,7 +35,11 @@ func (a *api) requestOver(r *http.Request, seen *seenWriter) {
 	case status == 0: // as net/http has it
 		status = http.StatusOK
 	}
-	a.metrics.Request(r.Method, route, status, took)
+	counted := status
+	if status == 0 && isGone(r) {
+		counted = statusGone
+	}
+	a.metrics.Request(r.Method, route, counted, took)
 	level, message := lineOf(r, route, status, seen.err)
 	if !a.log.Enabled(r.Context(), level) {
 		return
@@ -60,7 +64,7 @@ func lineOf(r *http.Request, route string, status int, err error) (level slog.Le
 		message = "request broken off"
 	}
 	switch {
-	case status == 0 && r.Context().Err() != nil: // the client is gone
+	case status == 0 && isGone(r):
 		return slog.LevelInfo, message
 	case errors.Is(err, errStopping): // as it was told to
 		return slog.LevelWarn, message
@@ -71,6 +75,13 @@ func lineOf(r *http.Request, route string, status int, err error) (level slog.Le
 	}
 	return slog.LevelInfo, message
 }
+
+// statusGone is what a request of a client that did not wait for its answer counts as. It is
+// nginx's, and no status that anybody is answered with.
+const statusGone = 499
+
+// isGone reports whether the client left before its answer was complete.
+func isGone(r *http.Request) bool { return r.Context().Err() != nil }
 
 // isStatusRoute reports whether a route is asked for the state of the service, over and over.
 func isStatusRoute(method, route string) bool {

@@ -45,7 +45,7 @@ func New(version string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		scraping: make(chan struct{}, maxScrapes),
-		requests: histogram("http_request_duration_seconds", "Requests that were answered, by method, route and status; the route is unknown where none matched, the status none where the answer was broken off.", durations, "method", "route", "status_code"),
+		requests: histogram("http_request_duration_seconds", "Requests that were answered, by method, route and status; the route is unknown where none matched, the status none where the answer was broken off, 499 where the client had gone.", durations, "method", "route", "status_code"),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "http_requests_in_flight", Help: "Requests that are worked on."}),
 		refused:  counter("http_requests_refused_total", "Requests that were refused before they were looked at, by reason.", "reason"),
 		upstream: histogram("user_manager_upstream_request_duration_seconds", "Tries of calls of upstreams, the embedded store among them, by upstream and the answer's status; none where there was no answer.", durations, "upstream", "status"),
@@ -122,7 +122,7 @@ func (m *Metrics) Began() {
 }
 
 // Request counts an answered request: its method, the route that it matched ("" for none),
-// the answer's status (0: it was broken off), and how long it took.
+// the answer's status (0: it was broken off, 499: the client had gone), and how long it took.
 func (m *Metrics) Request(method, route string, status int, took time.Duration) {
 	if m == nil {
 		return

@@ -32,6 +32,7 @@ func everything() *Metrics {
 		JobsRunning: func() int { return 1 },
 		JobsQueued:  func(context.Context) (int, error) { return 2, nil },
 		Unsettled:   func() int { return 3 },
+		Left:        func() int { return 2 },
 		TimersDue:   func(context.Context) (int, error) { return 4, nil },
 		StoreSize:   func(context.Context) (map[string]int64, error) { return map[string]int64{"database": 4096}, nil },
 	})
@@ -87,6 +88,7 @@ func TestExpose(t *testing.T) {
 		`user_manager_jobs_running 1`,
 		`user_manager_jobs_queued 2`,
 		`user_manager_operations_unsettled 3`,
+		`user_manager_operations_left 2`,
 		`user_manager_timers_due 4`,
 		`user_manager_store_size_bytes{part="database"} 4096`,
 		`version="1.2.3"} 1`,

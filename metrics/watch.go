@@ -19,8 +19,9 @@ type Sources struct {
 	// the store.
 	JobsRunning func() int
 	JobsQueued  func(context.Context) (int, error)
-	// Unsettled returns how many operations are under way or left to be settled.
-	Unsettled func() int
+	// Unsettled returns how many operations are under way or left to be settled, Left only
+	// the latter.
+	Unsettled, Left func() int
 	// TimersDue returns how many timers are due and not made yet, in the store.
 	TimersDue func(context.Context) (int, error)
 	// StoreSize returns the bytes of each part of the embedded store.
@@ -39,6 +40,7 @@ var (
 	runningDesc   = prometheus.NewDesc("user_manager_jobs_running", "Jobs that run in this process.", nil, nil)
 	queuedDesc    = prometheus.NewDesc("user_manager_jobs_queued", "Jobs that wait, for all copies of the service that share them.", nil, nil)
 	unsettledDesc = prometheus.NewDesc("user_manager_operations_unsettled", "Operations under way here, or left to be finished or undone.", nil, nil)
+	leftDesc      = prometheus.NewDesc("user_manager_operations_left", "Operations that are not under way any more, and neither finished nor undone.", nil, nil)
 	timersDesc    = prometheus.NewDesc("user_manager_timers_due", "Timers of the embedded Timer Service whose time has come, and whose call is not made.", nil, nil)
 	sizeDesc      = prometheus.NewDesc("user_manager_store_size_bytes", "Size of the embedded store, by part.", []string{"part"}, nil)
 )
@@ -83,6 +85,7 @@ func (s Sources) collect(ctx context.Context, to chan<- prometheus.Metric) {
 	}
 	count(runningDesc, s.JobsRunning)
 	count(unsettledDesc, s.Unsettled)
+	count(leftDesc, s.Left)
 	if s.Upstreams != nil {
 		for name, open := range s.Upstreams() {
 			gauge(openDesc, number(open), name)

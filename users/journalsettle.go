@@ -70,13 +70,14 @@ func (j *journal) settled(n *openNote, settled, late bool) {
 	}
 }
 
-// unsettled returns how many notes are not settled.
-func (j *journal) unsettled() int {
+// unsettled returns how many notes are not settled, with or without those of operations that
+// are at work on them.
+func (j *journal) unsettled(running bool) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	n := 0
 	for _, open := range j.open {
-		if !open.settled {
+		if !open.settled && (running || !open.running) {
 			n++
 		}
 	}

@@ -101,7 +101,11 @@ func (s *Service) settleRound(ctx context.Context) error {
 
 // Unsettled returns how many operations are under way, or have left a user and an
 // account that may not belong together.
-func (s *Service) Unsettled() int { return s.journal.unsettled() }
+func (s *Service) Unsettled() int { return s.journal.unsettled(true) }
+
+// Left returns how many of the [Service.Unsettled] are not under way in this process, but
+// left to be finished or undone.
+func (s *Service) Left() int { return s.journal.unsettled(false) }
 
 // settleClash settles what failed creations left of the same names, and reports whether
 // there was any: it may be what a new one found taken.
