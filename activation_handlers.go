@@ -1,10 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -55,44 +53,39 @@ func decodeActivation(r *http.Request) (ids []string, callback string, err error
 			UserID string `json:"userId"`
 		} `json:"filter"`
 	}
-	var in struct {
-		Users       []entry `json:"users"`
-		CallbackURL string  `json:"callbackUrl"`
-	}
-	body, err := readJSON(r)
-	if err != nil {
-		return nil, "", err
-	}
-	if len(body) == 0 {
-		return nil, "", bodyError(io.EOF)
-	}
-	if !json.Valid(body) {
-		return nil, "", bodyError(json.Unmarshal(body, &in))
-	}
-	switch body[0] {
-	case '[':
-		err = decodeStrict(body, &in.Users)
-	case '{':
-		err = decodeStrict(body, &in)
-	}
-	if err != nil {
-		return nil, "", notFound(err)
-	}
-	if len(in.Users) == 0 {
-		return nil, "", &requestError{http.StatusNotFound, "body: must be an array of at least one user"}
-	}
-	seen := make(map[string]bool, len(in.Users))
-	for i, entry := range in.Users {
-		id := strings.ToLower(entry.Filter.UserID)
-		if id == "" {
-			return nil, "", &requestError{http.StatusNotFound, fmt.Sprintf("[%d].filter.userId: is required", i)}
+	count, missing := 0, -1
+	seen := map[string]bool{}
+	take := func(l *listBody, field string, i int) error {
+		if i == 0 {
+			ids, count, missing = nil, 0, -1
+			clear(seen)
 		}
-		if !seen[id] {
+		count++
+		var of entry
+		if err := l.value(field, &of); err != nil {
+			return err
+		}
+		if of.Filter.UserID == "" && missing < 0 {
+			missing = i
+		}
+		if id := strings.ToLower(of.Filter.UserID); !seen[id] {
 			seen[id] = true
-			ids = append(ids, entry.Filter.UserID)
+			ids = append(ids, of.Filter.UserID)
 		}
+		return nil
 	}
-	return ids, in.CallbackURL, nil
+	wrong, err := readList(r, &listBody{name: "users", kind: "an array", others: map[string]any{"callbackUrl": &callback}, item: take}, true)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case wrong != nil:
+		return nil, "", notFound(wrong)
+	case count == 0:
+		return nil, "", &requestError{http.StatusNotFound, "body: must be an array of at least one user"}
+	case missing >= 0:
+		return nil, "", &requestError{http.StatusNotFound, fmt.Sprintf("[%d].filter.userId: is required", missing)}
+	}
+	return ids, callback, nil
 }
 
 // activationSummary counts outcomes.

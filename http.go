@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net"
 	"net/http"
@@ -15,6 +16,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
 
 	"user-manager/crud/document"
 	"user-manager/nesting"
@@ -269,22 +272,40 @@ func decodeValue(decoder *json.Decoder, to any) error {
 
 // readJSON reads a body that says it is JSON, without the white space around it.
 func readJSON(r *http.Request) ([]byte, error) {
-	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != "application/json" {
-		return nil, &requestError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type: must be application/json, not %q", r.Header.Get("Content-Type"))}
-	}
-	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return nil, &requestError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type: the charset of JSON is utf-8, not %q", charset)}
+	if err := jsonMedia(r); err != nil {
+		return nil, err
 	}
 	body, err := readText(r)
 	if err != nil {
 		return nil, err
 	}
-	if bounded, ok := r.Body.(boundedBody); ok && nesting.Exceeds(body, bounded.levels) {
-		return nil, badRequest("body: is nested deeper than %d levels", bounded.levels)
+	if most := levelsOf(r); nesting.Exceeds(body, most) {
+		return nil, tooDeep(most)
 	}
 	return bytes.TrimSpace(body), nil
 }
+
+// jsonMedia refuses a body that does not say it is JSON.
+func jsonMedia(r *http.Request) error {
+	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" {
+		return &requestError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type: must be application/json, not %q", r.Header.Get("Content-Type"))}
+	}
+	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return &requestError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type: the charset of JSON is utf-8, not %q", charset)}
+	}
+	return nil
+}
+
+// levelsOf returns how deep the body of r may be nested.
+func levelsOf(r *http.Request) int {
+	if bounded, ok := r.Body.(boundedBody); ok {
+		return bounded.levels
+	}
+	return math.MaxInt
+}
+
+func tooDeep(most int) error { return badRequest("body: is nested deeper than %d levels", most) }
 
 // readText reads the body. One that is not UTF-8 is refused: the decoders would put
 // other characters in the place of those that they do not know.
@@ -294,7 +315,7 @@ func readText(r *http.Request) ([]byte, error) {
 		return nil, bodyError(err)
 	}
 	if !utf8.Valid(body) {
-		return nil, badRequest("body: is not UTF-8")
+		return nil, notUTF8()
 	}
 	return body, nil
 }
@@ -310,19 +331,30 @@ func bodyError(err error) error {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return badRequest("%s", validation.WrongType(wrong))
 	}
-	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return badRequest("%s: is not a field of this request", strings.Trim(field, `"`))
+	if isUnknownField(err) {
+		return badRequest("%s: is not a field of this request", strings.Trim(strings.TrimPrefix(err.Error(), unknownField), `"`))
 	}
 	if _, ok := errors.AsType[net.Error](err); ok { // whose text has both addresses
 		return badRequest("body: did not arrive to its end")
 	}
 	switch {
+	case errors.Is(err, encoding.ErrInvalidUTF8):
+		return notUTF8()
 	case errors.Is(err, io.EOF):
 		return badRequest("body: must not be empty")
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return badRequest("body: is not valid JSON: it ends too early")
 	}
 	return badRequest("body: is not valid JSON: %v", err)
+}
+
+func notUTF8() error { return badRequest("body: is not UTF-8") }
+
+// unknownField begins the text of an error of encoding/json that has no type of its own.
+const unknownField = "json: unknown field "
+
+func isUnknownField(err error) bool {
+	return err != nil && strings.HasPrefix(err.Error(), unknownField)
 }
 
 // A secretField is a string field whose value must not be seen.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"net/http"
 
 	"user-manager/jobs"
@@ -13,8 +14,23 @@ func (a *api) startMails(w http.ResponseWriter, r *http.Request) error {
 		IDs         []string `json:"authUsersIds" validate:"required,min=1,dive,required"`
 		CallbackURL string   `json:"callbackUrl"`
 	}
-	in, err := decode[request](r)
-	if err != nil {
+	var in request
+	take := func(l *listBody, field string, i int) error {
+		if i == 0 {
+			in.IDs = nil
+		}
+		var id string
+		if err := l.value(field, &id); err != nil {
+			return err
+		}
+		in.IDs = append(in.IDs, id)
+		return nil
+	}
+	wrong, err := readList(r, &listBody{name: "authUsersIds", kind: "an array of strings", others: map[string]any{"callbackUrl": &in.CallbackURL}, item: take}, false)
+	if err := cmp.Or(err, wrong); err != nil {
+		return err
+	}
+	if err := validateRequest(in); err != nil {
 		return err
 	}
 	return a.addJob(w, r, jobs.Request{Kind: mailKind, IDs: in.IDs, CallbackURL: in.CallbackURL})

@@ -64,7 +64,14 @@ func FuzzExceeds(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		nesting.Exceeds(text, 3) // whatever it is
+		var scanner nesting.Scanner
+		cut, inPieces := len(text)/2, false
+		for _, piece := range []string{text[:cut], text[cut:min(cut+1, len(text))], text[min(cut+1, len(text)):]} {
+			inPieces = inPieces || scanner.Exceeds([]byte(piece), 3)
+		}
+		if whole := nesting.Exceeds(text, 3); whole != inPieces {
+			t.Errorf("%q is deeper than 3: %v, in pieces: %v", text, whole, inPieces)
+		}
 		var v any
 		if json.Unmarshal([]byte(text), &v) != nil {
 			return
