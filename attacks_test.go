@@ -7,7 +7,6 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -43,7 +42,7 @@ func watched(t *testing.T, env map[string]string) (*watcher, http.Handler) {
 		t.Fatal(err)
 	}
 	s := &watcher{}
-	log := slog.New(slog.DiscardHandler)
+	log := testLog(t)
 	store, err := openNetwork(cfg, s, log, upstream.Observer{})
 	if err != nil {
 		t.Fatal(err)

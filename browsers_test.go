@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -81,7 +80,7 @@ func TestServiceKeepsPagesOfOthersAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := open(t.Context(), cfg, environment(map[string]string{"EMBEDDED_PATH": ":memory:"}), slog.New(slog.DiscardHandler))
+	s, err := open(t.Context(), cfg, environment(map[string]string{"EMBEDDED_PATH": ":memory:"}), testLog(t))
 	if err != nil {
 		t.Fatal(err)
 	}

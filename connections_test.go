@@ -15,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"user-manager/internal/logtest"
 )
 
 // served has s serve h until the end of the test, which waits for it.
@@ -23,7 +25,7 @@ func (s server) served(t *testing.T, h http.Handler) *pipeListener {
 	ln := newPipeListener()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	s.log = slog.New(slog.DiscardHandler)
+	s.log = testLog(t)
 	go func() { ended <- s.serve(ctx, ln, h) }()
 	t.Cleanup(func() {
 		stop()
@@ -246,7 +248,7 @@ func TestClientsThatDoNotRead(t *testing.T) {
 				watched := &watchedListener{ln, func() { left <- time.Since(start) }}
 				ctx, stop := context.WithCancel(t.Context())
 				defer stop()
-				s.log = slog.New(slog.DiscardHandler)
+				s.log = testLog(t)
 				ended := make(chan error, 1)
 				go func() { ended <- s.serve(ctx, watched, answers) }()
 				p := connect(t, ln)
@@ -376,7 +378,7 @@ func TestRequestsAreCutAtTheEnd(t *testing.T) {
 				var text strings.Builder
 				ctx, stop := context.WithCancel(t.Context())
 				s, ln, ended := boundedServer(5), newPipeListener(), make(chan error, 1)
-				s.log = slog.New(slog.NewTextHandler(&text, nil))
+				s.log = slog.New(slog.NewTextHandler(io.MultiWriter(&text, logtest.For(t)), nil))
 				over := make(chan error, 1)
 				go func() {
 					ended <- s.serve(ctx, ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

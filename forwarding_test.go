@@ -19,6 +19,7 @@ import (
 	"user-manager/apidoc/conform"
 	"user-manager/crud"
 	"user-manager/crud/embedded"
+	"user-manager/internal/logtest"
 	"user-manager/providers"
 	"user-manager/upstream"
 )
@@ -286,7 +287,7 @@ func TestTimeToComeBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var lines strings.Builder
-			a := &api{log: slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+			a := &api{log: slog.New(slog.NewTextHandler(io.MultiWriter(&lines, logtest.For(t)), &slog.HandlerOptions{Level: slog.LevelDebug}))}
 			w := httptest.NewRecorder()
 			a.logged(a.answer(func(http.ResponseWriter, *http.Request) error {
 				return failed("logging in", passLogin, &test.err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"user-manager/apidoc"
+	"user-manager/internal/logtest"
 	"user-manager/metrics"
 )
 
@@ -263,7 +265,7 @@ func newReloading(t *testing.T) *reloading {
 	r := &reloading{path: path, logs: &bytes.Buffer{}}
 	r.write(t, "short\n")
 	r.harness = newHarness(t, map[string]string{"API_KEYS_FILE": path, "API_KEYS": firstKey})
-	r.api.access.log = slog.New(slog.NewTextHandler(r.logs, nil))
+	r.api.access.log = slog.New(slog.NewTextHandler(io.MultiWriter(r.logs, logtest.For(t)), nil))
 	return r
 }
 

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"user-manager/internal/logtest"
 )
 
 // TestRun starts the service as main does, asks it something, and stops it.
@@ -40,7 +42,7 @@ func TestRun(t *testing.T) {
 	if url == "" {
 		t.Fatalf("it does not listen: %v", <-ended)
 	}
-	go io.Copy(io.Discard, logs) // ends with stdout
+	go logtest.For(t).Lines(logs) // ends with stdout
 	res, err := http.Get(url + "/-/ready")
 	if err != nil {
 		t.Fatal(err)

@@ -153,3 +153,18 @@ func TestSecurityPolicy(t *testing.T) {
 		t.Errorf("%d settings are secrets: %v", len(secrets), secrets)
 	}
 }
+
+// TestLogsOfTestsAreSearched: no test throws away what it has logged, unsearched.
+func TestLogsOfTestsAreSearched(t *testing.T) {
+	for path, file := range sources(t, true) {
+		if strings.HasSuffix(path, "bench_test.go") || strings.HasPrefix(path, "internal/") {
+			continue // those are for speed; the soak has a search of its own
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if thrown, ok := n.(*ast.SelectorExpr); ok && thrown.Sel.Name == "DiscardHandler" {
+				t.Errorf("%s throws a log away: logtest has one that is searched", path)
+			}
+			return true
+		})
+	}
+}

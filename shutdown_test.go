@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"net/http"
 	"os"
@@ -176,7 +175,7 @@ func TestSIGHUP(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
 				defer stop()
-				life := newLife(cfg, stop, slog.New(slog.DiscardHandler))
+				life := newLife(cfg, stop, testLog(t))
 				life.nohup = test.nohup
 				signals := make(chan os.Signal)
 				go life.obey(ctx, signals) // ends with ctx

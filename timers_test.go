@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"user-manager/crud"
+	"user-manager/internal/logtest"
 	"user-manager/upstream"
 )
 
@@ -105,7 +106,7 @@ func TestNobodyIsBlocked(t *testing.T) {
 			h.api.timers = nil
 		}
 		var lines strings.Builder
-		s := &service{log: slog.New(slog.NewTextHandler(&lines, nil)), store: h.api.store, api: h.api}
+		s := &service{log: slog.New(slog.NewTextHandler(io.MultiWriter(&lines, logtest.For(t)), nil)), store: h.api.store, api: h.api}
 		s.announce(t.Context(), &net.TCPAddr{})
 		if got := !strings.Contains(lines.String(), warning); got != has {
 			t.Errorf("with timers: %v; the log is %s", has, &lines)
@@ -229,7 +230,7 @@ func TestRunBlocksWhoExpiredMeanwhile(t *testing.T) {
 			called = line.HTTP.Response.StatusCode
 		}
 	}
-	go io.Copy(io.Discard, logs) // ends with stdout
+	go logtest.For(t).Lines(logs) // ends with stdout
 	var found []crud.Document
 	get(t, "http://"+address+"/users/", &found)
 	stop()

@@ -3,13 +3,13 @@ package rond_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"user-manager/crud"
+	"user-manager/internal/logtest"
 	"user-manager/rond"
 	"user-manager/rond/rondtest"
 	"user-manager/upstream"
@@ -91,8 +91,8 @@ func TestFaults(t *testing.T) {
 }
 
 // network returns the transport of a Rönd over the network whose calls fail by plan.
-func network(r http.Handler, plan *faults.Plan) *upstream.Network {
-	return rond.Network(rondtest.NewFaulty(crud.InProcess(r), plan), 4, timeout, slog.New(slog.DiscardHandler), upstream.Observer{})
+func network(t *testing.T, r http.Handler, plan *faults.Plan) *upstream.Network {
+	return rond.Network(rondtest.NewFaulty(crud.InProcess(r), plan), 4, timeout, logtest.Logger(t), upstream.Observer{})
 }
 
 // TestFaultsOfTheNetwork: a revoke comes to its end all the same unless Rönd itself refuses it or
@@ -100,7 +100,7 @@ func network(r http.Handler, plan *faults.Plan) *upstream.Network {
 func TestFaultsOfTheNetwork(t *testing.T) {
 	eachFault(t, func(t *testing.T, resourceType string, op operation, fault faults.Fault, nth int) {
 		r, plan := manyBindings(), faults.NewPlan()
-		c := client(t, network(r, plan), resourceType)
+		c := client(t, network(t, r, plan), resourceType)
 		plan.Arm(nth, fault)
 		ctx, doubt := upstream.WithDoubt(t.Context())
 		err := op.do(ctx, c)
@@ -127,7 +127,7 @@ func TestFaultsOfTheNetwork(t *testing.T) {
 func TestRefusalAfterDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, plan := manyBindings(), faults.NewPlan()
-		c := client(t, network(r, plan), "")
+		c := client(t, network(t, r, plan), "")
 		plan.Arm(1, faults.DropAnswer)
 		done := make(chan error)
 		go func() { done <- c.Revoke(t.Context(), ada) }()
@@ -151,7 +151,7 @@ func TestBreaker(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				n := network(rondtest.New(rondtest.Config{Store: test.store}), faults.NewPlan())
+				n := network(t, rondtest.New(rondtest.Config{Store: test.store}), faults.NewPlan())
 				c := client(t, n, "")
 				for range 5 {
 					if err := c.Grant(t.Context(), ada, []string{"editor"}); err == nil || upstream.Refused(err) {

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"user-manager/internal/logtest"
 	"user-manager/upstream"
 )
 
@@ -57,7 +58,7 @@ func TestWhatOpensTheBreaker(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := &scripted{script: test.script}
-				n := network(s)
+				n := network(t, s)
 				calls := max(5, len(test.script))
 				for range calls {
 					ctx, cancel := context.WithTimeout(t.Context(), within)
@@ -82,7 +83,7 @@ func TestWhatOpensTheBreaker(t *testing.T) {
 func TestCallersThatGoAwayDoNotOpenTheBreaker(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		n := network(&scripted{script: []try{lateReset}})
+		n := network(t, &scripted{script: []try{lateReset}})
 		for range 10 {
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Second, cancel)
@@ -100,7 +101,7 @@ func TestCallersThatGoAwayDoNotOpenTheBreaker(t *testing.T) {
 func TestOurTimeCountsAlsoWhenItCancels(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		n := network(&scripted{script: []try{lateReset}})
+		n := network(t, &scripted{script: []try{lateReset}})
 		for range 5 {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(time.Second, func() { cancel(context.DeadlineExceeded) })
@@ -119,7 +120,7 @@ func TestOpenBreakerIsNotTriedAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{script: []try{reset}}
-		n := network(s)
+		n := network(t, s)
 		fail(t, n, 5)
 		start := time.Now()
 		_, err := n.RoundTrip(request(t.Context(), t, "GET"))
@@ -142,7 +143,7 @@ func TestRetriesCountOneByOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{script: []try{reset}}
-		n := network(s)
+		n := network(t, s)
 		for range 2 {
 			_, err := n.RoundTrip(request(t.Context(), t, "GET"))
 			if err == nil {
@@ -161,7 +162,7 @@ func TestBreaksGrow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{script: append(slices.Repeat([]try{reset}, 12), ok200)}
-		n := network(s)
+		n := network(t, s)
 		fail(t, n, 5)
 		for i, length := range []time.Duration{1, 2, 4, 8, 16, 30, 30, 30} {
 			length *= time.Second
@@ -192,7 +193,7 @@ func TestOneProbe(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{script: append(slices.Repeat([]try{reset}, 5), lateReset, try{status: 200, takes: time.Second})}
-		n := network(s)
+		n := network(t, s)
 		fail(t, n, 5)
 		time.Sleep(time.Second)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -222,7 +223,7 @@ func TestOldCallsSayNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := try{status: 200, takes: 500 * time.Millisecond}
 		s := &scripted{script: []try{slow, reset}}
-		n := network(s)
+		n := network(t, s)
 		var old sync.WaitGroup
 		old.Go(func() { fail(t, n, 1) })
 		synctest.Wait()
@@ -239,7 +240,7 @@ func TestExcusedFailures(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{script: []try{reset}}
-		n := upstream.NewNetwork(upstream.NetworkConfig{Service: "CRUD", Timeout: within, Log: slog.New(slog.DiscardHandler), Base: s,
+		n := upstream.NewNetwork(upstream.NetworkConfig{Service: "CRUD", Timeout: within, Log: logtest.Logger(t), Base: s,
 			Excuse: func(_ *http.Request, err error) bool { return errors.Is(err, errReset) }})
 		fail(t, n, 10)
 		if state := n.State(); state.State != "closed" {
@@ -254,7 +255,7 @@ func TestExcusedProbes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{script: append(slices.Repeat([]try{answered(503)}, 5), reset)}
-		n := upstream.NewNetwork(upstream.NetworkConfig{Service: "CRUD", Timeout: within, Log: slog.New(slog.DiscardHandler), Base: s,
+		n := upstream.NewNetwork(upstream.NetworkConfig{Service: "CRUD", Timeout: within, Log: logtest.Logger(t), Base: s,
 			Excuse: func(_ *http.Request, err error) bool { return errors.Is(err, errReset) }})
 		fail(t, n, 5)
 		time.Sleep(time.Second)
@@ -274,7 +275,7 @@ func TestBreakerLogs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var lines strings.Builder
-		log := slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		log := slog.New(slog.NewTextHandler(io.MultiWriter(&lines, logtest.For(t)), &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey {
 				return slog.Attr{}
 			}
@@ -300,7 +301,7 @@ func TestManyCallersOfABadUpstream(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{script: []try{reset, ok200, answered(503), {status: 200, takes: time.Second}, reset, reset, reset, reset, reset, unsent, ok200}}
-		n := network(s)
+		n := network(t, s)
 		var all sync.WaitGroup
 		for i := range 100 {
 			all.Go(func() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -13,11 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"user-manager/internal/logtest"
 	"user-manager/upstream"
 )
 
-func overSockets(connections int) *upstream.Network {
-	return upstream.NewNetwork(upstream.NetworkConfig{Service: "CRUD", MaxConnections: connections, Timeout: within, Log: slog.New(slog.DiscardHandler)})
+func overSockets(t *testing.T, connections int) *upstream.Network {
+	return upstream.NewNetwork(upstream.NetworkConfig{Service: "CRUD", MaxConnections: connections, Timeout: within, Log: logtest.Logger(t)})
 }
 
 func post(ctx context.Context, n *upstream.Network, url string) error {
@@ -39,7 +39,7 @@ func TestNoConnectionIsNothingSent(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	server.Close()
-	if err := post(t.Context(), overSockets(1), server.URL); !errors.Is(err, upstream.ErrNotSent) {
+	if err := post(t.Context(), overSockets(t, 1), server.URL); !errors.Is(err, upstream.ErrNotSent) {
 		t.Errorf("error %v, want one that says that nothing was sent", err)
 	}
 }
@@ -53,7 +53,7 @@ func TestLostAnswerMayBeDone(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	}))
 	defer server.Close()
-	if err := post(t.Context(), overSockets(1), server.URL); err == nil || errors.Is(err, upstream.ErrNotSent) || calls.Load() != 1 {
+	if err := post(t.Context(), overSockets(t, 1), server.URL); err == nil || errors.Is(err, upstream.ErrNotSent) || calls.Load() != 1 {
 		t.Errorf("error %v after %d calls, want one that leaves it open after 1", err, calls.Load())
 	}
 }
@@ -78,7 +78,7 @@ func TestConnectionsAreLimited(t *testing.T) {
 	}
 	server.Start()
 	defer server.Close()
-	n := overSockets(3)
+	n := overSockets(t, 3)
 	var calls sync.WaitGroup
 	for range 6 {
 		calls.Go(func() {

@@ -26,7 +26,7 @@ func TestDoubt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				n := network(&scripted{script: []try{test.first, ok200}})
+				n := network(t, &scripted{script: []try{test.first, ok200}})
 				ctx, doubt := upstream.WithDoubt(t.Context())
 				if res, err := n.RoundTrip(request(ctx, t, test.method)); err == nil {
 					res.Body.Close()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"user-manager/internal/logtest"
 	"user-manager/upstream"
 )
 
@@ -104,8 +104,8 @@ func (b *scriptedBody) Close() error {
 
 const within = 10 * time.Second
 
-func network(base http.RoundTripper) *upstream.Network {
-	return upstream.NewNetwork(upstream.NetworkConfig{Service: "CRUD", Timeout: within, Log: slog.New(slog.DiscardHandler), Base: base})
+func network(t *testing.T, base http.RoundTripper) *upstream.Network {
+	return upstream.NewNetwork(upstream.NetworkConfig{Service: "CRUD", Timeout: within, Log: logtest.Logger(t), Base: base})
 }
 
 // request returns one that is marked if its method is followed by a star.
@@ -130,7 +130,7 @@ func request(ctx context.Context, t *testing.T, method string) *http.Request {
 func TestThrottlingIsLeft(t *testing.T) {
 	t.Parallel()
 	s := &scripted{script: []try{answered(429), ok200}}
-	n := upstream.NewNetwork(upstream.NetworkConfig{Service: "CRUD", Timeout: within, Log: slog.New(slog.DiscardHandler), LeaveThrottling: true, Base: s})
+	n := upstream.NewNetwork(upstream.NetworkConfig{Service: "CRUD", Timeout: within, Log: logtest.Logger(t), LeaveThrottling: true, Base: s})
 	res, err := n.RoundTrip(request(t.Context(), t, "GET"))
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +190,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &scripted{script: test.script}
 				start := time.Now()
-				res, err := network(s).RoundTrip(request(t.Context(), t, test.method))
+				res, err := network(t, s).RoundTrip(request(t.Context(), t, test.method))
 				status := 0
 				if err == nil {
 					status = res.StatusCode
@@ -246,7 +246,7 @@ func TestPauseThatTheUpstreamAsksFor(t *testing.T) {
 				}
 				s := &scripted{script: []try{{status: 429, retryAfter: test.ask}}}
 				start := time.Now()
-				res, err := network(s).RoundTrip(request(ctx, t, "POST"))
+				res, err := network(t, s).RoundTrip(request(ctx, t, "POST"))
 				if err != nil || res.StatusCode != 429 || res.Header.Get("Retry-After") != test.ask {
 					t.Errorf("outcome: %v, %v; want the last answer", res, err)
 				}
@@ -265,7 +265,7 @@ func TestCallerThatGoesAwayWhileWaiting(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		s := &scripted{script: []try{{status: 503, retryAfter: "3"}}}
-		_, err := network(s).RoundTrip(request(ctx, t, "GET"))
+		_, err := network(t, s).RoundTrip(request(ctx, t, "GET"))
 		if !errors.Is(err, context.Canceled) || s.calls() != 1 || s.open != 0 {
 			t.Errorf("error %v after %d tries, %d answers not closed; want %v after 1", err, s.calls(), s.open, context.Canceled)
 		}
@@ -279,7 +279,7 @@ func TestBodyThatCannotBeSentAgain(t *testing.T) {
 		s := &scripted{script: []try{unsent, ok200}}
 		req := request(t.Context(), t, "POST")
 		req.GetBody = nil
-		if _, err := network(s).RoundTrip(req); !errors.Is(err, errDial) || s.calls() != 1 {
+		if _, err := network(t, s).RoundTrip(req); !errors.Is(err, errDial) || s.calls() != 1 {
 			t.Errorf("error %v after %d tries, want %v after 1", err, s.calls(), errDial)
 		}
 	})

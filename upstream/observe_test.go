@@ -2,7 +2,6 @@ package upstream_test
 
 import (
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"user-manager/internal/logtest"
 	"user-manager/upstream"
 )
 
@@ -45,7 +45,7 @@ func TestObserver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen told
 		s := &scripted{script: []try{ok200, reset, ok200, reset, reset, reset, reset, reset, reset, reset, reset}}
-		n := upstream.NewNetwork(upstream.NetworkConfig{Service: "CRUD", Timeout: within, Log: slog.New(slog.DiscardHandler), Base: s, Observer: seen.observer()})
+		n := upstream.NewNetwork(upstream.NetworkConfig{Service: "CRUD", Timeout: within, Log: logtest.Logger(t), Base: s, Observer: seen.observer()})
 		for range 20 {
 			req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://crud/", nil)
 			if res, err := n.RoundTrip(req); err == nil {
@@ -70,7 +70,7 @@ func TestObserverOfConnections(t *testing.T) {
 		_, _ = io.WriteString(w, "{}")
 	}))
 	defer server.Close()
-	n := upstream.NewNetwork(upstream.NetworkConfig{Service: "CRUD", MaxConnections: 1, Timeout: time.Minute, Log: slog.New(slog.DiscardHandler), Observer: seen.observer()})
+	n := upstream.NewNetwork(upstream.NetworkConfig{Service: "CRUD", MaxConnections: 1, Timeout: time.Minute, Log: logtest.Logger(t), Observer: seen.observer()})
 	var calls sync.WaitGroup
 	for range 2 {
 		calls.Go(func() {

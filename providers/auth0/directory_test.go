@@ -3,6 +3,7 @@ package auth0
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"user-manager/crud"
+	"user-manager/internal/logtest"
 	"user-manager/providers"
 	"user-manager/providers/auth0/auth0test"
 	"user-manager/secret"
@@ -238,7 +240,7 @@ func TestBlockEndsSessions(t *testing.T) {
 				var lines strings.Builder
 				tenant := auth0test.New(test.cfg)
 				p, err := Open(t.Context(), providers.Settings{
-					Getenv: environment(nil), Timeout: 10 * time.Second, Base: crud.InProcess(tenant), Log: slog.New(slog.NewTextHandler(&lines, nil)),
+					Getenv: environment(nil), Timeout: 10 * time.Second, Base: crud.InProcess(tenant), Log: slog.New(slog.NewTextHandler(io.MultiWriter(&lines, logtest.For(t)), nil)),
 				})
 				if err != nil {
 					t.Fatal(err)
