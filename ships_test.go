@@ -194,7 +194,7 @@ func TestSystemdUnit(t *testing.T) {
 	if longest := 10*time.Second + cfg.http.shutdownTimeout; err != nil || stop <= longest || cfg.drain > 10*time.Second {
 		t.Errorf("it is killed after %v, and may take %v", stop, longest)
 	}
-	for name, want := range map[string]string{"DynamicUser": "yes", "NoNewPrivileges": "yes", "CapabilityBoundingSet": "", "ProtectSystem": "strict", "Restart": "on-failure", "StateDirectory": "user-manager"} {
+	for name, want := range map[string]string{"DynamicUser": "yes", "NoNewPrivileges": "yes", "CapabilityBoundingSet": "", "ProtectSystem": "strict", "Restart": "always", "StateDirectory": "user-manager"} {
 		if got, set := unit[name]; !set || got != want {
 			t.Errorf("%s is %q, not %q", name, got, want)
 		}
