@@ -24,6 +24,19 @@ func (a *api) identify(next http.Handler) http.Handler {
 	})
 }
 
+// endingChunks has the connection closed after a request whose body comes in chunks. One that
+// has a length as well is read by its chunks, and net/http does not tell it apart; a proxy in
+// front that went by the length takes what follows the chunks for more of this body, and it
+// must not be another request here (RFC 9112, section 6.1).
+func endingChunks(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.TransferEncoding) > 0 {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // isRequestID reports whether an id can be taken as it is: it goes into answers, other
 // services' headers and every line of the log.
 func isRequestID(id string) bool {

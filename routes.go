@@ -171,7 +171,7 @@ func (a *api) handler() http.Handler {
 			mux.Handle(a.prefix+linked+"/{$}", below)
 		}
 	}
-	return a.leaving(a.access.recognized(a.identify(a.logged(a.browsers.without(jsonErrors(mux))))))
+	return endingChunks(a.leaving(a.access.recognized(a.identify(a.logged(a.browsers.without(jsonErrors(mux)))))))
 }
 
 // frontendOf returns the provider's pages, those of a wrapped provider too.
