@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -54,7 +55,7 @@ func (b *browsers) without(next http.Handler) http.Handler {
 		case r.TLS == nil && !b.knows(r.Host): // a certificate is proof of the name
 			b.refuse(w, r, "Host: is not of this machine; ALLOWED_HOSTS has further names, API_KEYS does without")
 			return
-		case b.origins.Check(r) != nil:
+		case b.origins.Check(r) != nil && !b.serves(r.Header.Get("Origin")):
 			b.refuse(w, r, "the request was made by a page of another origin; API_KEYS lets those call that have a key")
 			return
 		}
@@ -66,6 +67,13 @@ func (b *browsers) refuse(w http.ResponseWriter, r *http.Request, message string
 	b.metrics.Refused(metrics.ForeignPage)
 	leaveBody(w, r)
 	turnAway(w, http.StatusForbidden, message)
+}
+
+// serves reports whether an origin is one of the further names, where a proxy on the machine
+// has the pages and passes on another name than theirs.
+func (b *browsers) serves(origin string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && slices.Contains(b.hosts, strings.ToLower(u.Hostname()))
 }
 
 // knows reports whether a Host header, with or without a port, has a name of this machine's,
