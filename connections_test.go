@@ -414,3 +414,45 @@ func TestRequestsAreCutAtTheEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestRequestsThatIgnoreTheirEnd are not waited for for longer than they are given, and those
+// that notice it no longer than they take.
+func TestRequestsThatIgnoreTheirEnd(t *testing.T) {
+	t.Parallel()
+	for what, test := range map[string]struct {
+		notices, waits time.Duration // after the end
+		left           bool
+	}{
+		"it notices after a while": {time.Second, time.Second, false},
+		"it ignores it":            {time.Hour, cutTime, true},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var text strings.Builder
+				ctx, stop := context.WithCancel(t.Context())
+				s, ln, ended := boundedServer(5), newPipeListener(), make(chan error, 1)
+				s.log = slog.New(slog.NewTextHandler(&text, nil))
+				over := make(chan struct{})
+				go func() {
+					ended <- s.serve(ctx, ln, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+						defer close(over)
+						<-r.Context().Done()
+						time.Sleep(test.notices)
+					}))
+				}()
+				io.WriteString(connect(t, ln), goodRequest)
+				synctest.Wait()
+				stop()
+				start := time.Now()
+				if err := <-ended; err != nil || time.Since(start) != standardHTTP.shutdownTimeout+test.waits {
+					t.Errorf("serve ended after %v: %v", time.Since(start), err)
+				}
+				if left := strings.Contains(text.String(), "requests still under way"); left != test.left {
+					t.Errorf("log: %s", text.String())
+				}
+				<-over
+			})
+		})
+	}
+}
