@@ -313,16 +313,21 @@ func TestStatesOfManyAtOnce(t *testing.T) {
 }
 
 // TestNobodyLearnsWhoHasAnAccount: a login is refused in the same words whether there is no
-// such account or its password is another.
+// such account or its password is another. That an account is blocked learns only who has its
+// password.
 func TestNobodyLearnsWhoHasAnAccount(t *testing.T) {
 	h := newHarness(t, nil)
 	h.must("POST", "/users/?sendResetPwdEmail=false", `{"userGroup":"customers","email":"ann@example.com","username":"ann","name":"Ann","password":"correct horse"}`)
 	wrong := h.call("POST", "/oauth/token", `{"username":"ann","password":"wrong horse"}`)
 	missing := h.call("POST", "/oauth/token", `{"username":"bob","password":"wrong horse"}`)
-	blocked := h.call("POST", "/users/state", `[{"filter":{"username":"ann"},"stateTo":"DRAFT"}]`)
+	h.must("POST", "/users/state", `[{"filter":{"username":"ann"},"stateTo":"DRAFT"}]`)
 	stillWrong := h.call("POST", "/oauth/token", `{"username":"ann","password":"wrong horse"}`)
+	right := h.call("POST", "/oauth/token", `{"username":"ann","password":"correct horse"}`)
 	if wrong.status < 400 || wrong.status != missing.status || wrong.body != missing.body || stillWrong.body != wrong.body {
-		t.Errorf("wrong: %d %s\nmissing: %d %s\nblocked (%d): %s", wrong.status, wrong.body, missing.status, missing.body, blocked.status, stillWrong.body)
+		t.Errorf("wrong: %d %s\nmissing: %d %s\nblocked: %s", wrong.status, wrong.body, missing.status, missing.body, stillWrong.body)
+	}
+	if right.status < 400 || right.body == wrong.body {
+		t.Errorf("blocked, with its password: %d %s", right.status, right.body)
 	}
 }
 
