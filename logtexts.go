@@ -73,7 +73,11 @@ func (s serverLines) Write(p []byte) (int, error) {
 	if !s.clientIP {
 		text = peerForm.ReplaceAllString(text, "[address]")
 	}
-	s.log.Warn(text)
+	if strings.HasPrefix(text, "http: TLS handshake error ") { // clients' doing, as often as they like
+		s.log.Debug(text)
+	} else {
+		s.log.Warn(text)
+	}
 	return len(p), nil
 }
 
