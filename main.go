@@ -87,7 +87,19 @@ func (s *service) run(ctx context.Context, life *life) error {
 		return err
 	}
 	s.announce(ctx, ln.Addr())
+	told := ctx
+	ctx, end := context.WithCancel(context.WithoutCancel(told))
+	defer end()
 	g, ctx := errgroup.WithContext(ctx) // the first to fail stops the others
+	g.Go(func() error {
+		select {
+		case <-told.Done():
+		case <-ctx.Done():
+		}
+		s.api.sayWhatIsLeft(ctx)
+		end()
+		return nil
+	})
 	s.api.draining, s.api.stopping = life.draining, ctx.Done()
 	handler := s.api.handler()
 	g.Go(func() error {
@@ -97,7 +109,6 @@ func (s *service) run(ctx context.Context, life *life) error {
 	g.Go(func() error { return s.api.users.Run(ctx) })
 	g.Go(func() error { return s.api.jobs.Run(ctx) })
 	g.Go(func() error { return s.api.timers.run(ctx, handler) })
-	g.Go(func() error { s.api.sayWhatIsLeft(ctx); return nil })
 	err = g.Wait()
 	s.resign(context.WithoutCancel(ctx))
 	return err

@@ -149,8 +149,7 @@ func (a *api) leaving(next http.Handler) http.Handler {
 	})
 }
 
-// sayWhatIsLeft logs, when ctx is done, what is under way then.
+// sayWhatIsLeft logs what is under way when the end begins.
 func (a *api) sayWhatIsLeft(ctx context.Context) {
-	<-ctx.Done()
 	a.log.InfoContext(ctx, "stopping", "requests", a.underWay.Load(), "jobs", a.jobs.Running(), "operations", a.users.Unsettled())
 }
