@@ -66,7 +66,7 @@ func TestSlowBodiesTakeNoRoom(t *testing.T) {
 func TestSlowBodiesOfTheStore(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, map[string]string{"HTTP_MAX_REQUESTS": "1"})
-	store := h.api.store.embedded.Public()
+	store := h.api.embedded
 	synctest.Test(t, func(t *testing.T) {
 		b := newBounds(small(t, 1, 1<<20), nil)
 		ln := boundedServer(100).served(t, b.store(store))
