@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -345,4 +346,53 @@ func TestHeadersOfJobs(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestLooksAreShared: many who ask how the service is cost the store no more than one. Anybody
+// may ask.
+func TestLooksAreShared(t *testing.T) {
+	t.Parallel()
+	cfg, err := loadConfig(environment(map[string]string{"CRUD_SERVICE": "crud", "USERS_CRUD_ENDPOINT": "/users", "UMS_CONFIG_CRUD_ENDPOINT": "/groups"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/-/ready", "/-/check-up"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var calls atomic.Int32
+				slow := crud.InProcess(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					calls.Add(1)
+					time.Sleep(time.Second)
+					_, _ = io.WriteString(w, "[]")
+				}))
+				s, err := openNetwork(cfg, slow, testLog(t), upstream.Observer{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				h := newAPI(cfg, neighbours{store: s}, testLog(t)).handler()
+				first, leave := context.WithCancel(t.Context())
+				var all sync.WaitGroup
+				for i := range 50 {
+					ctx := t.Context()
+					if i == 0 {
+						ctx = first
+					}
+					all.Go(func() {
+						w := httptest.NewRecorder()
+						h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", path, nil))
+						if w.Code != 200 {
+							t.Errorf("%d %s", w.Code, w.Body)
+						}
+					})
+					synctest.Wait()
+				}
+				leave()
+				all.Wait()
+				if got := calls.Load(); got != 2 { // its two collections
+					t.Errorf("%d calls of the store", got)
+				}
+			})
+		})
+	}
 }

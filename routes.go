@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"user-manager/apidoc"
 	"user-manager/jobs"
 	"user-manager/providers"
@@ -39,8 +41,9 @@ type api struct {
 	underWay     atomic.Int64    // requests
 	timeout      time.Duration   // of one call of the provider
 	passRefusals bool
-	clientIP     bool         // of clients may be in the log
-	embedded     http.Handler // the store, where it is served at /crud/; or nil
+	clientIP     bool               // of clients may be in the log
+	embedded     http.Handler       // the store, where it is served at /crud/; or nil
+	looks        singleflight.Group // of the status routes, under way
 }
 
 // A route is one line of the HTTP surface.

@@ -40,18 +40,12 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) error {
 	if isClosed(a.draining) || isClosed(a.stopping) {
 		return a.writeStatus(w, status{}, errStopping)
 	}
-	return a.writeStatus(w, status{}, a.checkStore(r.Context()))
+	return a.writeStatus(w, status{}, a.look(r.Context(), "store", a.checkStore))
 }
 
 // checkUp handles GET /-/check-up: every upstream is there.
 func (a *api) checkUp(w http.ResponseWriter, r *http.Request) error {
-	err := a.checkStore(r.Context())
-	if err == nil {
-		err = a.checkProvider(r.Context())
-	}
-	if err == nil {
-		err = a.checkOthers(r.Context())
-	}
+	err := a.look(r.Context(), "all", a.checkAll)
 	if err == nil {
 		err = a.store.inspect(r.Context())
 	}
@@ -66,6 +60,24 @@ func (a *api) upstreams() []upstream.State {
 		states = append(states, remote.State()...)
 	}
 	return slices.Concat(states, a.grants.state(), a.timers.state())
+}
+
+// look is do, or what it finds for another request that has just begun the same: anybody may
+// ask, and each look calls upstreams. It goes on when its request is gone, for the others.
+func (a *api) look(ctx context.Context, name string, do func(context.Context) error) error {
+	_, err, _ := a.looks.Do(name, func() (any, error) { return nil, do(context.WithoutCancel(ctx)) })
+	return err
+}
+
+func (a *api) checkAll(ctx context.Context) error {
+	err := a.checkStore(ctx)
+	if err == nil {
+		err = a.checkProvider(ctx)
+	}
+	if err == nil {
+		err = a.checkOthers(ctx)
+	}
+	return err
 }
 
 func (a *api) checkStore(ctx context.Context) error {
