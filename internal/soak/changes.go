@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 )
 
@@ -164,14 +165,14 @@ func (c *client) move(ctx context.Context) {
 
 // moved has a person follow a move.
 func (c *client) moved(p *person, state string, a answer) {
+	if !a.done() && (!a.refused() || a.status == http.StatusConflict) {
+		p.state.doubt("TRASH") // the way from one state to another may lead there, and stop
+		p.state.doubt("DRAFT")
+	}
 	if a.refused() {
 		return
 	}
 	to(func(p *person) *belief[string] { return &p.state }, state)(p, a, a.done())
-	if !a.done() {
-		p.state.doubt("TRASH") // the way from one state to another may lead there
-		p.state.doubt("DRAFT")
-	}
 	if state == "DELETED" {
 		to(func(p *person) *belief[bool] { return &p.account }, false)(p, a, a.done())
 	}
