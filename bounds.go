@@ -184,7 +184,6 @@ func (a *arrival) end() {
 		a.bounds.requests.leave()
 	}
 	if a.held {
-		a.bounds.room.whole(a)
-		a.bounds.room.free.Release(a.size)
+		a.bounds.room.giveBack(a)
 	}
 }

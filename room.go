@@ -83,3 +83,9 @@ func (o *room) whole(a *arrival) {
 	defer o.mu.Unlock()
 	delete(o.arriving, a)
 }
+
+// giveBack is for a that has room and is done with.
+func (o *room) giveBack(a *arrival) {
+	o.whole(a)
+	o.free.Release(a.size)
+}
