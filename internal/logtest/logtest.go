@@ -63,10 +63,7 @@ func (s *Search) Found() []string {
 
 // Write implements [io.Writer].
 func (s *Search) Write(line []byte) (int, error) {
-	s.mu.Lock()
-	s.look(line)
-	s.keep(line)
-	s.mu.Unlock()
+	s.take(line)
 	if s.out != nil && !bytes.Contains(line, []byte(`"level":10,`)) && !bytes.Contains(line, []byte(`"level":20,`)) {
 		return s.out.Write(line)
 	}
@@ -81,13 +78,17 @@ func Logger(t testing.TB) *slog.Logger {
 // Lines searches the lines of another process, to their end.
 func (s *Search) Lines(from io.Reader) {
 	for lines := bufio.NewScanner(from); lines.Scan(); {
-		line := append(lines.Bytes(), '\n')
-		s.mu.Lock()
-		s.look(line)
-		s.keep(line)
-		s.mu.Unlock()
+		s.take(append(lines.Bytes(), '\n'))
 	}
 	_, _ = io.Copy(io.Discard, from) // behind a line that is too long: the process must not wait
+}
+
+// take searches a line, and holds it for a while.
+func (s *Search) take(line []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.look(line)
+	s.keep(line)
 }
 
 var (
@@ -186,9 +187,9 @@ func (s *Search) Header(header map[string][]string) {
 			}
 		}
 	}
-	for _, name := range []string{"Cookie", "Set-Cookie"} {
+	for name, most := range map[string]int{"Cookie": -1, "Set-Cookie": 1} { // behind the one that is set is how
 		for _, line := range header[name] {
-			if found := cookieForm.FindStringSubmatch(line); found != nil {
+			for _, found := range cookieForm.FindAllStringSubmatch(line, most) {
 				s.Secret(found[1])
 			}
 		}

@@ -25,6 +25,7 @@ func TestSearch(t *testing.T) {
 		"a key":             {[]func(*Search){func(s *Search) { s.Header(map[string][]string{"Client-Key": {"key-of-an-app"}}) }, write("key-of-an-app\n")}, "key-of-an-app"},
 		"a bearer":          {[]func(*Search){func(s *Search) { s.Header(map[string][]string{"Authorization": {"Bearer abcdefgh"}}) }, write("abcdefgh\n")}, "abcdefgh"},
 		"a cookie":          {[]func(*Search){func(s *Search) { s.Header(map[string][]string{"Set-Cookie": {"sid=abcdefgh; Path=/"}}) }, write("abcdefgh\n")}, "abcdefgh"},
+		"a second cookie":   {[]func(*Search){func(s *Search) { s.Header(map[string][]string{"Cookie": {"theme=dark; sid=abcdefgh"}}) }, write("abcdefgh\n")}, "abcdefgh"},
 		"a client":          {[]func(*Search){func(s *Search) { s.Header(map[string][]string{"X-Forwarded-For": {"203.0.113.9"}}) }, write("203.0.113.9\n")}, "203.0.113.9"},
 		"what is too short": {[]func(*Search){func(s *Search) { s.Body(`{"password": "id"}`) }, write(line)}, ""},
 	} {
